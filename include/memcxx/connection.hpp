@@ -1,0 +1,125 @@
+// A connection to one server that never touches a socket: it is given bytes and answers with bytes.
+// Lives here: requests in flight, buffers with limits, the handshake, matching replies to requests,
+// and the decision when a connection is no longer fit for use.
+// Never here: sockets, clocks, threads, routing, retries.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <memcxx/error.hpp>
+#include <memcxx/protocol/request.hpp>
+#include <memcxx/protocol/response.hpp>
+
+namespace memcxx {
+
+enum class protocol_choice : std::uint8_t {
+  automatic,  // meta where the server has it, classic where not
+  classic,
+  meta,
+  binary,
+};
+std::string_view name_of(protocol_choice p) noexcept;
+
+struct connection_options {
+  protocol_choice protocol = protocol_choice::automatic;
+  // What an earlier connection to the same server found out, to save `automatic` the question.
+  protocol_choice known = protocol_choice::automatic;
+  // A value longer than this, announced by the server or given by the caller, is refused.
+  std::size_t max_value_size = std::size_t{128} << 20;
+  // Requests in flight before `has_room` says no.
+  std::size_t max_in_flight = 4096;
+  // Bytes waiting to be written before `has_room` says no.
+  std::size_t max_unsent = std::size_t{256} << 10;
+  // Values up to this size are copied into the send buffer; longer ones are sent from where they
+  // are, and must stay there until they are written.
+  std::size_t copy_below = std::size_t{16} << 10;
+  // Close the connection when a classic get is answered with another key. Off only for queue
+  // servers (kestrel, darner), which answer with the queue's name.
+  bool check_keys = true;
+};
+
+// True when a response with this status leaves the connection in an unknown state, so that it must
+// be closed. The one place that decides it. `v` is the verb that was answered.
+bool ends_connection(errc status, protocol::verb v) noexcept;
+
+// A passive connection. Threads: none of its own; not safe to share without a lock.
+// Handlers are called from within received(), closed(), fail() and submit(); they must not call
+// back into the connection.
+//
+//   connection c{{}};
+//   c.open();
+//   c.submit({.key = "greeting"}, handler, 0);
+//   for (auto out : c.output()) …write it…;  c.sent(n);
+//   for (auto in : c.input()) …read into it…;  c.received(n);
+class connection {
+ public:
+  explicit connection(const connection_options& options);
+  ~connection();
+  connection(connection&&) noexcept;
+  connection& operator=(connection&&) noexcept;
+
+  // Begins the handshake: for automatic and meta asks the server whether it has meta commands,
+  // unless `known` tells. Call once, first.
+  void open();
+  // The handshake is over, requests may be submitted.
+  [[nodiscard]] bool ready() const noexcept;
+  // What the handshake found: classic, meta or binary; automatic until `ready()`.
+  [[nodiscard]] protocol_choice speaks() const noexcept;
+
+  // False when enough is waiting: write and read first. A request may be submitted all the same.
+  [[nodiscard]] bool has_room() const noexcept;
+  // Puts the request into the send buffer and remembers it. Its views must stay valid until the
+  // handler has its response, or until `abandon`. Returns a refusal, and does not call the handler,
+  // when the protocol cannot carry the request; nothing of it was written then.
+  protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
+                           std::uint32_t tag);
+  // Ends a run of quiet requests, so that each of them gets its response. Does nothing when the
+  // last request was not quiet.
+  void fence();
+
+  // What to write next: at most 64 pieces, empty when there is nothing. Valid until the next call
+  // that is not const.
+  [[nodiscard]] std::span<const std::span<const char>> output();
+  // Of the bytes that output() showed, the first `n` were written.
+  void sent(std::size_t n);
+  [[nodiscard]] bool has_output() const noexcept;
+
+  // Where to put the bytes that are read: one or two pieces, never empty. Valid until the next call
+  // that is not const.
+  [[nodiscard]] std::span<const std::span<char>> input();
+  // `n` bytes were read into input(). Delivers responses.
+  void received(std::size_t n);
+  // The server ended the connection. Requests in flight fail with connection_closed.
+  void closed();
+  // The engine gives up (timeout, reset, cancelled). Requests in flight fail with this code.
+  void fail(errc code, std::string_view why);
+
+  // From now on nothing is delivered to this handler: its responses are read, verified and dropped.
+  // Requests of it that still wait to be written are written; large values that the send buffer
+  // only refers to are copied first.
+  void abandon(const protocol::response_handler& to);
+  // How many abandoned requests ended in an error that nobody was told. Grows only.
+  [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept;
+
+  [[nodiscard]] bool failed() const noexcept;
+  // Why it failed. Valid while the connection lives.
+  [[nodiscard]] errc failure() const noexcept;
+  [[nodiscard]] std::string_view failure_text() const noexcept;
+  // The handshake failed in a way that a fresh connection with `known = classic` would not: a proxy
+  // closed the connection at the question. Only with protocol_choice::automatic.
+  [[nodiscard]] bool retry_as_classic() const noexcept;
+  // Requests that have no response yet, the handshake's own and abandoned ones included.
+  [[nodiscard]] std::size_t in_flight() const noexcept;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace memcxx

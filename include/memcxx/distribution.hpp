@@ -1,0 +1,40 @@
+// Where a key goes: a distribution maps keys to servers.
+// Never here: which servers are up (that is health's), addresses' sockets, prefixes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <memcxx/error.hpp>
+
+namespace memcxx {
+
+struct server_address;
+
+// Threads: immutable once made, so safe to share.
+class distribution {
+ public:
+  virtual ~distribution() = default;
+
+  // The index of the server for this key, less than the number of servers it was made for.
+  // `attempt` 0 is the key's home; 1, 2, … are where to look next when the earlier ones cannot be
+  // used, in this distribution's own order.
+  [[nodiscard]] virtual std::uint32_t pick(std::string_view key,
+                                           unsigned attempt = 0) const noexcept = 0;
+};
+
+// Makes a distribution for a list of servers (at least one). May throw memcxx::exception.
+using distribution_factory =
+    std::function<std::unique_ptr<distribution>(std::span<const server_address> servers)>;
+
+// The distributions that memcxx brings, by name ("ketama", "modula", …; see docs/clusters.md).
+// An unknown name is errc::invalid_argument and lists the known ones.
+result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
+                                                        std::span<const server_address> servers);
+std::vector<std::string_view> distribution_names();
+
+}  // namespace memcxx

@@ -1,0 +1,124 @@
+// What calls answer: items, counters, statistics, and the results of calls over many keys.
+// Never here: I/O, protocol bytes.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <memcxx/error.hpp>
+
+namespace memcxx {
+
+// A stored item. What was not asked for, or what the protocol does not tell, is empty or 0.
+struct item {
+  std::string value;
+  std::uint32_t flags = 0;
+  std::uint64_t cas = 0;                            // for cas(); 0: not told
+  std::optional<std::chrono::seconds> ttl;          // left to live; -1s: never expires
+  std::optional<std::chrono::seconds> last_access;  // since it was last read
+  std::optional<bool> hit_before;                   // read since it was stored
+  std::optional<std::uint64_t> size;                // bytes
+  bool won = false;          // this caller is to refresh the item (vivify, recache, invalidate)
+  bool stale = false;        // marked stale by invalidate
+  bool already_won = false;  // another caller is refreshing it
+  std::uint32_t opaque = 0;  // as given in the options
+};
+
+// The outcome of a store.
+struct stored {
+  std::uint64_t cas = 0;  // the item's new cas; 0 where the protocol does not tell
+};
+
+// The outcome of incr and decr.
+struct counter {
+  std::uint64_t value = 0;
+  std::uint64_t cas = 0;  // 0 where the protocol does not tell
+  operator std::uint64_t() const noexcept { return value; }
+};
+
+// The outcome of verbs that have nothing to tell but success.
+struct done {};
+
+// A statistic: a number where the server printed one, else its text.
+using stat_value = std::variant<std::uint64_t, std::int64_t, double, std::string>;
+using statistics = std::map<std::string, stat_value, std::less<>>;
+
+// One server's reply to a call that goes to every server.
+template <class T>
+struct server_reply {
+  std::string server;
+  result<T> reply;
+};
+
+// The result of get_many: for every key, in the order asked, a hit, a miss or an error. Values and
+// keys live in one arena and are valid as long as this object. Threads: a value; move-only.
+class items {
+ public:
+  struct entry {
+    std::string_view key;
+    std::string_view value;
+    std::uint32_t flags = 0;
+    std::uint64_t cas = 0;
+    error status;  // errc::ok for a hit, errc::miss, or what went wrong
+
+    [[nodiscard]] bool hit() const noexcept { return status == errc::ok; }
+    [[nodiscard]] bool miss() const noexcept { return status == errc::miss; }
+    explicit operator bool() const noexcept { return hit(); }
+  };
+
+  items();
+  ~items();
+  items(items&&) noexcept;
+  items& operator=(items&&) noexcept;
+
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+  // Entry `i` belongs to the i-th key that was asked for.
+  [[nodiscard]] const entry& operator[](std::size_t i) const noexcept { return entries_[i]; }
+  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
+  // The first entry with this key; nullptr when it was not asked for. Linear.
+  [[nodiscard]] const entry* find(std::string_view key) const noexcept;
+  [[nodiscard]] std::size_t hits() const noexcept;
+  // Entries that are neither hit nor miss. Zero means that the result is complete.
+  [[nodiscard]] std::size_t failures() const noexcept;
+
+ private:
+  friend class get_many_call;
+  class arena;
+  std::vector<entry> entries_;
+  std::unique_ptr<arena> arena_;
+};
+
+// The result of set_many and remove_many: for every key, in the order given, what became of it.
+template <class T>
+class many {
+ public:
+  many() = default;
+  explicit many(std::vector<result<T>> replies) : replies_(std::move(replies)) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return replies_.size(); }
+  [[nodiscard]] const result<T>& operator[](std::size_t i) const noexcept { return replies_[i]; }
+  [[nodiscard]] auto begin() const noexcept { return replies_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return replies_.end(); }
+  // How many did not succeed, plain answers (a miss, not stored) included.
+  [[nodiscard]] std::size_t failures() const noexcept {
+    std::size_t n = 0;
+    for (const auto& r : replies_) n += !r.has_value();
+    return n;
+  }
+  [[nodiscard]] bool all() const noexcept { return failures() == 0; }
+
+ private:
+  std::vector<result<T>> replies_;
+};
+
+}  // namespace memcxx

@@ -1,0 +1,88 @@
+// Everything that can be set on a client, and how it is written as a URI.
+// Never here: I/O; a host name is only a name until a connection is needed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <memcxx/connection.hpp>
+#include <memcxx/distribution.hpp>
+#include <memcxx/driver.hpp>
+#include <memcxx/error.hpp>
+
+namespace memcxx {
+
+inline constexpr std::uint16_t default_port = 11211;
+
+// One server. Written "host", "host:port", "[::1]:port", "unix:/path", each with an optional
+// "*weight".
+struct server_address {
+  std::string scheme = "memcached";  // which driver: "memcached" is the network's
+  std::string host;                  // a name, an address without brackets, or a socket's path
+  std::uint16_t port = default_port;
+  bool is_unix = false;      // `host` is the path of a unix socket; `port` means nothing
+  std::uint32_t weight = 1;  // share of the keys, for distributions that know weights; at least 1
+  std::string label;         // identity on the ring, independent of the address; empty: name()
+
+  // "host:port", "[v6]:port" or the path; for other drivers "scheme://host".
+  [[nodiscard]] std::string name() const;
+  bool operator==(const server_address&) const = default;
+};
+
+enum class error_policy : std::uint8_t {
+  surface,  // an error is an error
+  miss,     // failures of server, network and clock turn into misses; the caller's own do not
+};
+
+// Threads: a value type.
+struct options {
+  std::vector<server_address> servers;  // at least one; duplicates are refused
+
+  protocol_choice protocol = protocol_choice::automatic;
+  std::string distribution = "ketama";
+  distribution_factory custom_distribution;  // when set, instead of `distribution`
+
+  // For a whole call: waiting for a connection, connecting, writing, and reading to the last byte.
+  std::chrono::milliseconds timeout{1000};
+  // For the part of a call that opens a connection: resolving, connecting, handshake.
+  std::chrono::milliseconds connect_timeout{500};
+  // Connections to each server, opened when needed.
+  std::size_t pool_size = 32;
+
+  std::string prefix;          // stands before every key
+  bool prefix_in_hash = true;  // whether the prefix counts when the server is chosen
+  std::size_t max_value_size = std::size_t{128} << 20;  // bytes; longer values are refused
+  bool check_keys = true;  // off only for queue servers that answer with another key
+  bool keepalive = true;   // TCP keepalive
+  error_policy on_error = error_policy::surface;
+
+  std::size_t memory_limit = std::size_t{64} << 20;            // bytes, for each memory:// server
+  std::map<std::string, driver_factory, std::less<>> drivers;  // by scheme; "memory" is built in
+};
+
+// Reads a URI or a plain list of servers:
+//   "127.0.0.1"   "a:11211 b:11211"   "a,b*2,[::1]:11212"   "unix:/run/memcached.sock"
+//   "memcached://a,b*2/?timeout=250ms&distribution=ketama"   "memory://"   "mydriver://x,y"
+// Options may follow any form after a '?': protocol, distribution, timeout, connect_timeout,
+// pool_size, prefix, prefix_in_hash, max_value_size, check_keys, keepalive, on_error, memory_limit.
+// Also understood, as python-memcached writes them: "inet:host:port", "inet6:[::1]:port".
+// Errors: invalid_argument says what and where; not_supported for TLS and credentials.
+result<options> parse_uri(std::string_view uri);
+// The same, on top of options that hold already (drivers, defaults): the URI wins.
+result<options> parse_uri(std::string_view uri, options defaults);
+
+// One server of a list. Errors as parse_uri.
+result<server_address> parse_server(std::string_view text);
+
+// "250ms", "2s", "1.5s", "10m", "1h", "30d"; a bare number is seconds. Errors: invalid_argument.
+result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+// Whether a client can be made of these options; the error names the culprit.
+result<void> check(const options& o);
+
+}  // namespace memcxx

@@ -1,0 +1,54 @@
+// Low-level access: one connection to one server, held for as long as the session lives.
+// Never here: routing, retries, pools.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <memcxx/batch.hpp>
+#include <memcxx/command.hpp>
+#include <memcxx/connection.hpp>
+#include <memcxx/verbs.hpp>
+
+namespace memcxx {
+
+// Has every verb of one key, and flat requests for the rest (stats, version, flush, …). The
+// client's prefix applies. Nothing is retried: when the connection ends, the error says so and the
+// next call opens another. Threads: not safe to share. Outlives its client.
+class session final : public verbs<session> {
+ public:
+  ~session();
+  session(session&&) noexcept;
+  session& operator=(session&&) noexcept;
+
+  template <class Command>
+  result<typename Command::reply> execute(const Command& c) {
+    single_call<Command> one(c);
+    run(one);
+    return one.take();
+  }
+  result<void> run(batch& b);
+  // Every request of the call goes to this session's server.
+  void run(call& c);
+
+  [[nodiscard]] std::string_view server() const noexcept;
+  // classic, meta or binary once connected; before that what was asked for.
+  [[nodiscard]] protocol_choice speaks() const noexcept;
+  [[nodiscard]] bool connected() const noexcept;
+  // Connects now instead of at the first request; does nothing when connected.
+  result<void> connect();
+  // Closes the connection; the next call opens a new one.
+  void disconnect() noexcept;
+
+ private:
+  friend class client;
+  struct state;
+  explicit session(std::unique_ptr<state> s) noexcept;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace memcxx
