@@ -83,6 +83,7 @@ class batch final : public verbs<batch>, private call {
 
   std::string_view keep(std::string_view bytes);
   void add(std::unique_ptr<slot> s);
+  [[nodiscard]] result<void> outcome() const;
 
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
   std::span<char> on_value(std::size_t i, const protocol::response& head,
@@ -91,7 +92,9 @@ class batch final : public verbs<batch>, private call {
                    std::string_view server) noexcept override;
 
   std::vector<std::unique_ptr<slot>> slots_;
-  std::vector<std::unique_ptr<char[]>> bytes_;
+  static constexpr std::size_t block_size = 16 * 1024;
+  std::vector<std::unique_ptr<char[]>> blocks_;  // keys and values; the last is being filled
+  std::size_t free_ = 0;                         // bytes left in it
   error first_failure_;
 };
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,8 @@
 #include <memcxx/verbs.hpp>
 
 namespace memcxx {
+
+struct core;
 
 // One entry of set_many.
 struct store_entry {
@@ -67,6 +70,7 @@ class client final : public verbs<client> {
   items get_many(std::span<const std::string_view> keys, get_options o = {.cas = false});
   items get_many(std::span<const std::string> keys, get_options o = {.cas = false});
   items get_many(std::initializer_list<std::string_view> keys, get_options o = {.cas = false});
+  // Stores go out without waiting for each other. Cas tokens are not told.
   many<stored> set_many(std::span<const store_entry> entries);
   many<stored> set_many(std::initializer_list<store_entry> entries);
   many<done> remove_many(std::span<const std::string_view> keys);
@@ -102,13 +106,9 @@ class client final : public verbs<client> {
   void run(call& c);
 
  private:
-  struct state;
-  explicit client(std::shared_ptr<state> s) noexcept;
+  explicit client(std::shared_ptr<core> c) noexcept;
 
-  template <class Command>
-  std::vector<server_reply<typename Command::reply>> everywhere(const Command& c);
-
-  std::shared_ptr<state> state_;
+  std::shared_ptr<core> core_;
   std::chrono::milliseconds timeout_;
 };
 

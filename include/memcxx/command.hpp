@@ -215,10 +215,9 @@ class gathered {
     if constexpr (std::is_same_v<reply, item>) {
       try {
         value_.value.resize_and_overwrite(size, [](char*, std::size_t n) { return n; });
-        placed_ = true;
         return value_.value;
       } catch (...) {
-        return {};
+        return {};  // the connection finds room, or fails
       }
     }
     return {};
@@ -229,8 +228,10 @@ class gathered {
       outcome_ = std::unexpected(error_of(r, server));
       return;
     }
-    if constexpr (std::is_same_v<reply, item>)
-      if (!placed_) value_.value.assign(r.value);
+    if constexpr (std::is_same_v<reply, item>) {
+      // Either it was read straight into the string, or it is still in the receive buffer.
+      if (r.value.data() != value_.value.data()) value_.value.assign(r.value);
+    }
     Command::read(r, value_);
     if (!r.more) outcome_ = std::move(value_);
   } catch (...) {
@@ -242,7 +243,6 @@ class gathered {
 
  private:
   reply value_{};
-  bool placed_ = false;
   result<reply> outcome_ = std::unexpected(error(errc::cancelled));
 };
 

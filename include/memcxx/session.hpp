@@ -5,9 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include <memcxx/batch.hpp>
 #include <memcxx/command.hpp>
@@ -19,6 +17,8 @@ namespace memcxx {
 // Has every verb of one key, and flat requests for the rest (stats, version, flush, …). The
 // client's prefix applies. Nothing is retried: when the connection ends, the error says so and the
 // next call opens another. Threads: not safe to share. Outlives its client.
+struct core;
+
 class session final : public verbs<session> {
  public:
   ~session();
@@ -38,17 +38,17 @@ class session final : public verbs<session> {
   [[nodiscard]] std::string_view server() const noexcept;
   // classic, meta or binary once connected; before that what was asked for.
   [[nodiscard]] protocol_choice speaks() const noexcept;
-  [[nodiscard]] bool connected() const noexcept;
+  [[nodiscard]] bool connected() const;
   // Connects now instead of at the first request; does nothing when connected.
   result<void> connect();
   // Closes the connection; the next call opens a new one.
-  void disconnect() noexcept;
+  void disconnect();
 
  private:
   friend class client;
-  struct state;
-  explicit session(std::unique_ptr<state> s) noexcept;
-  std::unique_ptr<state> state_;
+  session(std::shared_ptr<core> c, std::chrono::milliseconds timeout) noexcept;
+  std::shared_ptr<core> core_;
+  std::chrono::milliseconds timeout_;
 };
 
 }  // namespace memcxx

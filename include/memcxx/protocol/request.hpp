@@ -64,7 +64,7 @@ struct request {
   verb op = verb::get;
   // The answer to the usual outcome may be left out (a miss for a read, success for the rest). A
   // later request that is not quiet closes the run; what stayed silent until then had the usual
-  // outcome.
+  // outcome. A connection may ask for the answer all the same.
   bool quiet = false;
   want wants = want::value;
   std::uint32_t flags = 0;       // client flags, stored beside the value
@@ -75,13 +75,14 @@ struct request {
   std::string_view value = {};
   std::uint64_t cas = 0;  // 0: unconditional
   std::uint64_t delta = 1;
-  std::optional<std::uint64_t> initial =
-      std::nullopt;  // incr, decr: create the counter with this value
-  std::optional<std::int32_t> vivify_ttl =
-      std::nullopt;  // reads: on a miss create an empty stub (meta N)
-  std::optional<std::int32_t> recache_ttl =
-      std::nullopt;         // reads: win the right to refresh below this ttl (R)
-  bool invalidate = false;  // remove: mark stale instead; stores: an older cas marks stale (meta I)
+  // incr, decr: create the counter with this value when it is missing.
+  std::optional<std::uint64_t> initial = std::nullopt;
+  // Reads: on a miss create an empty stub with this ttl, which one caller wins (meta N).
+  std::optional<std::int32_t> vivify_ttl = std::nullopt;
+  // Reads: win the right to refresh when less than this is left to live (meta R).
+  std::optional<std::int32_t> recache_ttl = std::nullopt;
+  // remove: mark stale instead; stores with a cas: an older cas stores, and marks stale (meta I).
+  bool invalidate = false;
 
   [[nodiscard]] std::size_t key_size() const noexcept { return prefix.size() + key.size(); }
 };

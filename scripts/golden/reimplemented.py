@@ -1,0 +1,179 @@
+"""Where clients put keys that no package registry has any more, written anew from their sources.
+
+These are second opinions, not the real programs: rustymem (Rust), cmemcache (C, libmemcache),
+memcached2 (Python), gomemcached (Go), dalli (Ruby); and the published jump and maglev algorithms.
+Each follows its original line by line, with the data structures of the original.
+
+Usage: reimplemented.py PRESET[/HASH] ATTEMPT SERVER... < keys
+Prints one base-36 digit for each line read.
+"""
+
+import bisect
+import hashlib
+import math
+import struct
+import sys
+import zlib
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def split(server):
+    address, _, weight = server.partition("*")
+    return address, int(weight or 1)
+
+
+def rustymem(servers, key, attempt):
+    assert attempt == 0
+    if len(servers) == 1:
+        return 0
+    return int.from_bytes(hashlib.md5(key).digest()[:4], "big") % len(servers)
+
+
+def cmemcache_hash(key):
+    return (zlib.crc32(key) >> 16) & 0x7FFF or 1
+
+
+def cmemcache(servers, key, attempt):
+    assert attempt == 0
+    places = []
+    for index, server in enumerate(servers):
+        places += [index] * min(split(server)[1], 15)
+    return places[cmemcache_hash(key) % len(places)]
+
+
+def memcached2_rehash(servers, key, attempt):
+    value = cmemcache_hash(key)
+    for i in range(attempt):
+        value = cmemcache_hash(key + str(i).encode())
+    return value % len(servers)
+
+
+def memcached2_fractal(servers, key, attempt):
+    left = list(range(len(servers)))
+    value = cmemcache_hash(key)
+    for i in range(attempt):
+        del left[value % len(left)]
+        value = cmemcache_hash(key + str(i).encode())
+    return left[value % len(left)]
+
+
+def memcached2_consistent(servers, key, attempt):
+    found = {}
+    for i in range(len(servers) * len(servers)):
+        found[cmemcache_hash(str(i).encode())] = i % len(servers)
+    buckets = sorted(found.items())
+    value = cmemcache_hash(key)
+    offset = bisect.bisect(buckets, (value, 0))
+    tried = []
+    for i in range(len(buckets)):
+        at = (offset + i) % len(buckets)
+        bucket = buckets[-1] if at == 0 and value < buckets[0][0] else buckets[at]
+        if bucket[1] in tried:
+            continue
+        tried.append(bucket[1])
+        if len(tried) > attempt:
+            return bucket[1]
+    raise LookupError("no server left")
+
+
+def gomemcached(servers, key, attempt):
+    assert attempt == 0
+    owner = {}
+    for index, server in enumerate(servers):
+        for i in range(160 // 4):
+            for value in struct.unpack("<4I", hashlib.md5(f"{server}#{i}".encode()).digest()):
+                owner[value] = index
+    nodes = sorted(owner)
+    value = zlib.crc32(key)
+    if value > nodes[-1]:
+        return owner[nodes[0]]
+    low, high = 0, len(nodes)
+    while True:
+        middle = (low + high) // 2
+        if value == nodes[middle]:
+            return owner[nodes[middle]]
+        if value > nodes[middle]:
+            low = middle
+        else:
+            high = middle
+        if high - low == 1:
+            return owner[nodes[high]]
+
+
+def dalli(servers, key, attempt):
+    if len(servers) == 1:
+        return 0
+    total = sum(split(s)[1] for s in servers)
+    continuum = []
+    for index, server in enumerate(servers):
+        name, weight = split(server)
+        for i in range(math.floor((len(servers) * 160 * weight) / float(total))):
+            digest = hashlib.sha1(f"{name}:{i}".encode()).hexdigest()
+            continuum.append((int(digest[0:8], 16), index))
+    continuum.sort()
+    value = zlib.crc32(key)
+    if attempt:
+        value = zlib.crc32(str(attempt - 1).encode() + key)
+    upper, lower = len(continuum) - 1, 0
+    while lower <= upper:
+        middle = (lower + upper) // 2
+        if continuum[middle][0] == value:
+            return continuum[middle][1]
+        if continuum[middle][0] > value:
+            upper = middle - 1
+        else:
+            lower = middle + 1
+    return continuum[upper][1]
+
+
+def first_word(data):
+    return struct.unpack("<I", hashlib.md5(data).digest()[:4])[0]
+
+
+def jump(servers, key, attempt):
+    assert attempt == 0
+    places = []
+    for index, server in enumerate(servers):
+        places += [index] * split(server)[1]
+    state, bucket, following = first_word(key), -1, 0
+    while following < len(places):
+        bucket = following
+        state = (state * 2862933555777941757 + 1) & 0xFFFFFFFFFFFFFFFF
+        following = int((bucket + 1) * (float(1 << 31) / float((state >> 33) + 1)))
+    return places[bucket]
+
+
+def maglev(servers, key, attempt, tables={}):
+    assert attempt == 0
+    size = 65537
+    table = tables.get(tuple(servers))
+    if table is None:
+        weights = [split(s)[1] for s in servers]
+        permutations, credit = [], [0] * len(servers)
+        for server in servers:
+            one, two = struct.unpack("<2I", hashlib.md5(split(server)[0].encode()).digest()[:8])
+            offset, skip = one % size, two % (size - 1) + 1
+            permutations.append((offset + j * skip) % size for j in range(size))
+        table, filled = [None] * size, 0
+        while filled < size:
+            for index, permutation in enumerate(permutations):
+                credit[index] += weights[index]
+                if credit[index] < max(weights) or filled == size:
+                    continue
+                credit[index] -= max(weights)
+                slot = next(s for s in permutation if table[s] is None)
+                table[slot] = index
+                filled += 1
+        tables[tuple(servers)] = table
+    return table[first_word(key) % size]
+
+
+def main():
+    rule = globals()[sys.argv[1].replace("-", "_")]
+    attempt, servers = int(sys.argv[2]), sys.argv[3:]
+    keys = sys.stdin.buffer.read().split(b"\n")[:-1]
+    print("".join(DIGITS[rule(servers, key, attempt)] for key in keys))
+
+
+main()

@@ -1,0 +1,223 @@
+// The blocking client: calls over one key, many keys, or every server. See client.hpp.
+// Never here: how a call is run.
+#include <algorithm>
+#include <utility>
+
+#include <memcxx/client.hpp>
+
+#include "api/core.hpp"
+#include "api/items.hpp"
+
+namespace memcxx {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A call of many commands of one kind; `make(i)` gives the i-th.
+template <class Command, class Make>
+class uniform_call final : public call {
+ public:
+  uniform_call(std::size_t n, Make make) : make_(std::move(make)), gathered_(n) {}
+
+  std::size_t size() const noexcept override { return gathered_.size(); }
+  protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
+    return make_(i).to_request(out);
+  }
+  std::span<char> on_value(std::size_t i, const protocol::response&,
+                           std::size_t n) noexcept override {
+    return gathered_[i].on_value(n);
+  }
+  void on_response(std::size_t i, const protocol::response& r,
+                   std::string_view server) noexcept override {
+    gathered_[i].on_response(r, server);
+  }
+
+  std::vector<result<typename Command::reply>> take() {
+    std::vector<result<typename Command::reply>> out;
+    out.reserve(gathered_.size());
+    for (auto& g : gathered_) out.push_back(std::move(g.outcome()));
+    return out;
+  }
+
+ private:
+  Make make_;
+  std::vector<gathered<Command>> gathered_;
+};
+
+template <class Command, class Make>
+uniform_call<Command, Make> uniform(std::size_t n, Make make) {
+  return {n, std::move(make)};
+}
+
+template <class Command>
+std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
+                                                              const Command& command) {
+  auto all = uniform<Command>(c.servers.size(), [&](std::size_t) { return command; });
+  c.run(all, timeout, routing::exchange::route::everywhere);
+  std::vector<server_reply<typename Command::reply>> out;
+  auto replies = all.take();
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    out.push_back({c.map.names[i], std::move(replies[i])});
+  }
+  return out;
+}
+
+std::shared_ptr<core> value_or_throw(result<std::shared_ptr<core>> made) {
+  if (!made) throw exception(std::move(made).error());
+  return std::move(*made);
+}
+
+result<std::shared_ptr<core>> from_uri(std::string_view servers) {
+  auto o = parse_uri(servers);
+  if (!o) return std::unexpected(std::move(o).error());
+  return core::make(std::move(*o));
+}
+
+// Longer values are stored one answer each: should the server refuse one for its length, it is
+// certain which.
+constexpr std::size_t surely_accepted = std::size_t{32} << 10;
+
+}  // namespace
+
+client::client(std::shared_ptr<core> c) noexcept
+    : core_(std::move(c)), timeout_(core_->settings.timeout) {}
+client::client(std::string_view servers) : client(value_or_throw(from_uri(servers))) {}
+client::client(memcxx::options o) : client(value_or_throw(core::make(std::move(o)))) {}
+client::client(const client&) = default;
+client::client(client&&) noexcept = default;
+client& client::operator=(const client&) = default;
+client& client::operator=(client&&) noexcept = default;
+client::~client() = default;
+
+result<client> client::create(std::string_view servers) {
+  auto made = from_uri(servers);
+  if (!made) return std::unexpected(std::move(made).error());
+  return client(std::move(*made));
+}
+
+result<client> client::create(memcxx::options o) {
+  auto made = core::make(std::move(o));
+  if (!made) return std::unexpected(std::move(made).error());
+  return client(std::move(*made));
+}
+
+client client::within(milliseconds timeout) const {
+  client other = *this;
+  other.timeout_ = std::max(timeout, milliseconds(1));
+  return other;
+}
+
+void client::run(call& c) { core_->run(c, timeout_); }
+
+result<void> client::run(batch& b) {
+  core_->run(b, timeout_);
+  return b.outcome();
+}
+
+// --- many keys ---------------------------------------------------------------------------------
+
+items client::get_many(std::span<const std::string_view> keys, get_options o) {
+  get_many_call c(keys, o);
+  run(c);
+  return c.take();
+}
+
+items client::get_many(std::span<const std::string> keys, get_options o) {
+  get_many_call c(keys, o);
+  run(c);
+  return c.take();
+}
+
+items client::get_many(std::initializer_list<std::string_view> keys, get_options o) {
+  return get_many(std::span(keys.begin(), keys.size()), std::move(o));
+}
+
+many<stored> client::set_many(std::span<const store_entry> entries) {
+  auto c = uniform<commands::store>(entries.size(), [entries](std::size_t i) {
+    const store_entry& e = entries[i];
+    commands::store one{protocol::verb::set, e.key, e.value, e.options};
+    // Silence is success: what fails answers, and the last of a run always does.
+    one.options.quiet = e.value.size() <= surely_accepted;
+    return one;
+  });
+  run(c);
+  return many<stored>(c.take());
+}
+
+many<stored> client::set_many(std::initializer_list<store_entry> entries) {
+  return set_many(std::span(entries.begin(), entries.size()));
+}
+
+many<done> client::remove_many(std::span<const std::string_view> keys) {
+  auto c = uniform<commands::remove>(keys.size(),
+                                     [keys](std::size_t i) { return commands::remove{keys[i]}; });
+  run(c);
+  return many<done>(c.take());
+}
+
+many<done> client::remove_many(std::initializer_list<std::string_view> keys) {
+  return remove_many(std::span(keys.begin(), keys.size()));
+}
+
+// --- every server ------------------------------------------------------------------------------
+
+std::vector<server_reply<done>> client::flush(std::chrono::seconds delay) {
+  return everywhere(*core_, timeout_, commands::flush{delay});
+}
+std::vector<server_reply<statistics>> client::stats(std::string_view group) {
+  return everywhere(*core_, timeout_, commands::stats{group});
+}
+std::vector<server_reply<std::string>> client::version() {
+  return everywhere(*core_, timeout_, commands::version{});
+}
+std::vector<server_reply<done>> client::verbosity(std::uint32_t level) {
+  return everywhere(*core_, timeout_, commands::verbosity{level});
+}
+std::vector<server_reply<done>> client::ping() {
+  return everywhere(*core_, timeout_, commands::ping{});
+}
+std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) {
+  return everywhere(*core_, timeout_, commands::remove{key});
+}
+
+// --- servers -----------------------------------------------------------------------------------
+
+std::string client::which(std::string_view key) const {
+  return core_->map.names[core_->map.home(key)];
+}
+std::vector<std::string> client::servers() const { return core_->map.names; }
+const memcxx::options& client::settings() const noexcept { return core_->settings; }
+
+std::uint64_t client::unclaimed_errors() const noexcept {
+  std::uint64_t n = 0;
+  for (const auto& s : core_->servers) n += s->unclaimed();
+  return n;
+}
+
+void client::disconnect() {
+  for (const auto& s : core_->servers) s->close_idle();
+}
+
+result<session> client::open(std::string_view name) {
+  const auto at = std::ranges::find(core_->map.names, name);
+  if (at == core_->map.names.end()) {
+    return std::unexpected(
+        error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));
+  }
+  const auto i = static_cast<std::size_t>(at - core_->map.names.begin());
+  memcxx::options o = core_->settings;
+  o.servers = {core_->settings.servers[i]};
+  o.pool_size = 1;
+  // One server needs no distribution; and a driver is the same one, so that it has the same items.
+  o.custom_distribution = nullptr;
+  if (const auto d = core_->servers[i]->custom()) {
+    o.drivers.insert_or_assign(o.servers[0].scheme,
+                               [d](const server_address&, const memcxx::options&) { return d; });
+  }
+  auto made = core::make(std::move(o));
+  if (!made) return std::unexpected(std::move(made).error());
+  return session(std::move(*made), timeout_);
+}
+
+}  // namespace memcxx

@@ -1,0 +1,199 @@
+// How commands become requests, and how errors are made of responses. See command.hpp.
+#include <charconv>
+#include <string>
+
+#include <memcxx/command.hpp>
+
+namespace memcxx {
+
+using protocol::refusal;
+using protocol::request;
+using protocol::verb;
+using protocol::want;
+
+namespace {
+
+refusal put_ttl(const ttl& t, std::int32_t& out) noexcept {
+  std::chrono::sys_seconds now{};
+  if (t.needs_clock()) {
+    now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  }
+  if (const auto wire = t.on_wire(now)) {
+    out = *wire;
+    return {};
+  }
+  return {errc::invalid_argument, "ttl: ends after 2038-01-19, which the protocols cannot carry"};
+}
+
+refusal put_ttl(const std::optional<ttl>& t, std::optional<std::int32_t>& out) noexcept {
+  if (!t) return {};
+  return put_ttl(*t, out.emplace());
+}
+
+refusal put_read(std::string_view key, const get_options& o, request& out) noexcept {
+  out.key = key;
+  out.wants = want::nothing;
+  const auto ask = [&out](bool wanted, want w) {
+    if (wanted) out.wants = out.wants | w;
+  };
+  ask(o.value, want::value);
+  ask(o.cas, want::cas);
+  ask(o.ttl, want::ttl);
+  ask(o.last_access, want::last_access);
+  ask(o.hit_before, want::hit_before);
+  ask(o.size, want::size);
+  out.opaque = o.opaque;
+  if (const refusal no = put_ttl(o.vivify, out.vivify_ttl)) return no;
+  return put_ttl(o.recache, out.recache_ttl);
+}
+
+// A number where it is one, with its sign and fraction; anything else stays text.
+stat_value typed(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  const auto whole = [end](const std::from_chars_result& r) {
+    return r.ec == std::errc{} && r.ptr == end;
+  };
+  if (!text.empty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))) {
+    std::uint64_t u = 0;
+    if (whole(std::from_chars(text.data(), end, u))) return u;
+    std::int64_t i = 0;
+    if (whole(std::from_chars(text.data(), end, i))) return i;
+    double d = 0;
+    if (whole(std::from_chars(text.data(), end, d, std::chars_format::fixed))) return d;
+  }
+  return std::string(text);
+}
+
+}  // namespace
+
+std::span<char> call::on_value(std::size_t, const protocol::response&, std::size_t) noexcept {
+  return {};
+}
+
+error error_of(const protocol::response& r, std::string_view server) {
+  switch (fault_of(r.status)) {
+    case fault::none:
+    case fault::answer:
+      return r.status;
+    default:
+      return {r.status, std::string(r.text), std::string(server)};
+  }
+}
+
+namespace commands {
+
+refusal get::to_request(request& out) const noexcept {
+  out.op = verb::get;
+  return put_read(key, options, out);
+}
+
+void get::read(const protocol::response& r, item& out) {
+  using std::chrono::seconds;
+  out.flags = r.flags;
+  out.cas = r.cas;
+  if (r.ttl) out.ttl = seconds(*r.ttl);
+  if (r.last_access) out.last_access = seconds(*r.last_access);
+  out.hit_before = r.hit_before;
+  out.size = r.size;
+  out.won = r.won;
+  out.stale = r.stale;
+  out.already_won = r.already_won;
+  out.opaque = r.has_opaque ? r.opaque : 0;
+}
+
+refusal gat::to_request(request& out) const noexcept {
+  out.op = verb::gat;
+  if (const refusal no = put_ttl(ttl, out.ttl)) return no;
+  return put_read(key, options, out);
+}
+
+refusal store::to_request(request& out) const noexcept {
+  out.op = op;
+  out.key = key;
+  out.value = value;
+  out.flags = options.flags;
+  out.cas = options.cas;
+  out.quiet = options.quiet;
+  out.invalidate = options.invalidate;
+  out.opaque = options.opaque;
+  // The answer to a quiet store is not waited for, so it need not be long.
+  out.wants = options.quiet ? want::nothing : want::cas;
+  if (op == verb::cas && options.cas == 0) {
+    return {errc::invalid_argument, "cas: the token is 0; read the item with .cas = true"};
+  }
+  return put_ttl(options.ttl, out.ttl);
+}
+
+refusal remove::to_request(request& out) const noexcept {
+  out.op = verb::remove;
+  out.key = key;
+  out.cas = options.cas;
+  out.quiet = options.quiet;
+  out.invalidate = options.invalidate;
+  out.opaque = options.opaque;
+  if (!options.ttl) return {};
+  if (!options.invalidate) {
+    return {errc::invalid_argument, "remove: a ttl needs .invalidate = true"};
+  }
+  return put_ttl(*options.ttl, out.ttl);
+}
+
+refusal touch::to_request(request& out) const noexcept {
+  out.op = verb::touch;
+  out.key = key;
+  return put_ttl(ttl, out.ttl);
+}
+
+refusal count::to_request(request& out) const noexcept {
+  out.op = op;
+  out.key = key;
+  out.delta = delta;
+  out.initial = options.initial;
+  out.quiet = options.quiet;
+  out.opaque = options.opaque;
+  out.wants = options.quiet ? want::nothing : want::value | want::cas;
+  return put_ttl(options.ttl, out.ttl);
+}
+
+refusal debug::to_request(request& out) const noexcept {
+  out.op = verb::debug;
+  out.key = key;
+  return {};
+}
+
+refusal flush::to_request(request& out) const noexcept {
+  out.op = verb::flush;
+  if (delay < std::chrono::seconds(0)) {
+    return {errc::invalid_argument, "flush: the delay is negative"};
+  }
+  return put_ttl(ttl(delay), out.ttl);
+}
+
+refusal stats::to_request(request& out) const noexcept {
+  out.op = verb::stats;
+  out.key = group;
+  return {};
+}
+
+void stats::read(const protocol::response& r, statistics& out) {
+  if (r.more) out.insert_or_assign(std::string(r.key), typed(r.value));
+}
+
+refusal version::to_request(request& out) const noexcept {
+  out.op = verb::version;
+  return {};
+}
+
+refusal verbosity::to_request(request& out) const noexcept {
+  out.op = verb::verbosity;
+  out.delta = level;
+  return {};
+}
+
+refusal ping::to_request(request& out) const noexcept {
+  out.op = verb::ping;
+  return {};
+}
+
+}  // namespace commands
+}  // namespace memcxx

@@ -1,0 +1,120 @@
+// The public face of a connection, and when one ends. See connection.hpp.
+// Never here: sockets, clocks, routing.
+#include <utility>
+
+#include <memcxx/connection.hpp>
+
+#include "connection/state.hpp"
+
+namespace memcxx {
+
+std::string_view name_of(protocol_choice p) noexcept {
+  switch (p) {
+    case protocol_choice::automatic:
+      return "auto";
+    case protocol_choice::classic:
+      return "classic";
+    case protocol_choice::meta:
+      return "meta";
+    case protocol_choice::binary:
+      return "binary";
+  }
+  return "unknown";
+}
+
+bool ends_connection(errc status, protocol::verb v) noexcept {
+  switch (status) {
+    case errc::ok:
+    case errc::miss:
+    case errc::not_stored:
+    case errc::exists:
+    case errc::not_a_number:
+    case errc::value_too_large:
+    case errc::out_of_memory:
+    case errc::server_error:
+    case errc::unattributed:
+      return false;
+    // The server did not take the command. If a value followed it, the server may read that as its
+    // next command.
+    case errc::client_error:
+    case errc::not_supported:
+      return protocol::carries_value(v);
+    // Refused before anything was written.
+    case errc::invalid_key:
+    case errc::invalid_argument:
+    case errc::overloaded:
+      return false;
+    case errc::resolve_failed:
+    case errc::connect_failed:
+    case errc::connection_closed:
+    case errc::protocol_error:
+    case errc::timeout:
+    case errc::cancelled:
+      return true;
+  }
+  return true;
+}
+
+connection::connection(const connection_options& options)
+    : state_(std::make_unique<state>(options)) {}
+connection::~connection() = default;
+connection::connection(connection&&) noexcept = default;
+connection& connection::operator=(connection&&) noexcept = default;
+
+void connection::open() { state_->open(); }
+bool connection::ready() const noexcept {
+  return state_->speaks != protocol_choice::automatic && !failed();
+}
+protocol_choice connection::speaks() const noexcept { return state_->speaks; }
+
+bool connection::has_room() const noexcept {
+  return state_->waiting.size() < state_->options.max_in_flight &&
+         state_->out.unsent() < state_->options.max_unsent;
+}
+
+protocol::refusal connection::submit(const protocol::request& r, protocol::response_handler& to,
+                                     std::uint32_t tag) {
+  return state_->submit(r, to, tag);
+}
+void connection::fence() { state_->fence(); }
+
+std::span<const std::span<const char>> connection::output() { return state_->out.output(); }
+void connection::sent(std::size_t n) { state_->out.sent(n); }
+bool connection::has_output() const noexcept { return state_->out.unsent() != 0; }
+
+std::span<const std::span<char>> connection::input() { return state_->input(); }
+void connection::received(std::size_t n) { state_->received(n); }
+
+void connection::closed() {
+  if (state_->asking && state_->options.protocol == protocol_choice::automatic) {
+    state_->retry_as_classic = true;
+  }
+  state_->fail(errc::connection_closed, "the server closed the connection");
+}
+void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }
+void connection::abandon(const protocol::response_handler& to) { state_->abandon(to); }
+
+std::uint64_t connection::unclaimed_errors() const noexcept { return state_->unclaimed; }
+bool connection::failed() const noexcept { return state_->failure != errc::ok; }
+errc connection::failure() const noexcept { return state_->failure; }
+std::string_view connection::failure_text() const noexcept { return state_->failure_text; }
+bool connection::retry_as_classic() const noexcept { return state_->retry_as_classic; }
+std::size_t connection::in_flight() const noexcept { return state_->waiting.size(); }
+
+void connection::state::fail(errc code, std::string_view why) {
+  if (failure != errc::ok) return;
+  failure = code;
+  failure_text = why;
+  body.active = false;
+  while (!waiting.empty()) {
+    detail::pending& e = waiting.front();
+    protocol::response r;
+    r.status = code;
+    r.text = failure_text;
+    r.unsent = out.written() <= e.begin;
+    answer(e, r);
+    waiting.pop();
+  }
+}
+
+}  // namespace memcxx

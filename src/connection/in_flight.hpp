@@ -1,0 +1,75 @@
+// Requests whose response is still to come, in the order they were written.
+// Never here: how a reply finds its request (that is matching's).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <memcxx/protocol/request.hpp>
+#include <memcxx/protocol/response.hpp>
+
+namespace memcxx::detail {
+
+// How a request stands on the wire. On one text connection classic and meta mix.
+enum class wire_form : std::uint8_t { classic, meta, binary };
+
+struct pending {
+  std::string_view prefix;
+  std::string_view key;
+  protocol::response_handler* to = nullptr;  // nullptr: nobody waits for it
+  std::uint64_t begin = 0;                   // where its bytes begin in the stream
+  std::uint32_t tag = 0;
+  std::uint32_t opaque = 0;
+  protocol::verb op = protocol::verb::ping;
+  wire_form form = wire_form::classic;
+  bool quiet = false;                // silence means the usual outcome
+  bool own = false;                  // the connection's own request (a fence, the handshake)
+  bool abandoned = false;            // a user's request that nobody waits for any more
+  bool answered = false;             // its value was delivered; only the end of the get is missing
+  std::unique_ptr<char[]> kept_key;  // the key's bytes, once their owner may be gone
+
+  [[nodiscard]] bool reads() const noexcept {
+    return op == protocol::verb::get || op == protocol::verb::gat;
+  }
+};
+
+// A queue in one ring of memory that grows and is then reused.
+class in_flight_queue {
+ public:
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] pending& operator[](std::size_t i) noexcept {
+    return ring_[(first_ + i) & (ring_.size() - 1)];
+  }
+  [[nodiscard]] pending& front() noexcept { return ring_[first_]; }
+  [[nodiscard]] pending& back() noexcept { return (*this)[size_ - 1]; }
+
+  // Makes sure that the next push cannot fail.
+  void make_room() {
+    if (size_ < ring_.size()) return;
+    std::vector<pending> larger(ring_.empty() ? 16 : ring_.size() * 2);
+    for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
+    ring_ = std::move(larger);
+    first_ = 0;
+  }
+  pending& push() noexcept {
+    pending& p = (*this)[size_++];
+    return p;
+  }
+  void pop() noexcept {
+    if (ring_[first_].kept_key) ring_[first_].kept_key.reset();
+    first_ = (first_ + 1) & (ring_.size() - 1);
+    --size_;
+  }
+
+ private:
+  std::vector<pending> ring_;  // a power of two
+  std::size_t first_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace memcxx::detail

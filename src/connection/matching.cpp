@@ -1,0 +1,194 @@
+// Which request a reply belongs to. A reply is known by its opaque (meta, binary), by its key
+// (classic get), or else by its place. Quiet requests that were passed over had their usual
+// outcome. Never here: parsing, buffers.
+#include <string>
+
+#include "connection/state.hpp"
+
+namespace memcxx {
+
+using detail::pending;
+using detail::wire_form;
+using protocol::parsed;
+using protocol::reply_kind;
+using protocol::response;
+using protocol::verb;
+
+namespace {
+
+bool same_key(const pending& e, std::string_view key) noexcept {
+  return key.size() == e.prefix.size() + e.key.size() && key.starts_with(e.prefix) &&
+         key.ends_with(e.key);
+}
+
+// Classic gets answer with a line for each hit, then END.
+bool ends_with_end(const pending& e) noexcept { return e.form == wire_form::classic && e.reads(); }
+
+}  // namespace
+
+// Whether a reply of this kind can answer this request at all.
+bool connection::state::fits(const pending& e, reply_kind kind) noexcept {
+  switch (kind) {
+    case reply_kind::error:
+      return true;
+    case reply_kind::value:
+      return e.reads() || ((e.op == verb::incr || e.op == verb::decr) && e.form == wire_form::meta);
+    case reply_kind::end:
+      return ends_with_end(e) || e.op == verb::stats;
+    case reply_kind::stat:
+      return e.op == verb::stats;
+    case reply_kind::number:
+      return e.op == verb::incr || e.op == verb::decr;
+    case reply_kind::noop:
+      return e.op == verb::ping;
+    case reply_kind::text:
+      return e.op == verb::version || e.op == verb::debug ||
+             (e.op == verb::ping && e.form == wire_form::classic);
+    case reply_kind::done:
+      // HD answers a read without a value, and a quiet counter.
+      return e.form == wire_form::meta
+                 ? e.op != verb::ping && e.op != verb::debug
+                 : !e.reads() && e.op != verb::version && e.op != verb::incr && e.op != verb::decr;
+    case reply_kind::refused:
+      return protocol::names_item(e.op) && !(ends_with_end(e));
+  }
+  return false;
+}
+
+bool connection::state::is_for(pending& e, const parsed& p, const response& r) const noexcept {
+  if (e.form == wire_form::classic) {
+    if (r.has_opaque || !fits(e, p.kind)) return false;
+    if (p.kind == reply_kind::value) {
+      if (e.answered) return false;
+      return same_key(e, r.key) || (!options.check_keys && !e.quiet);
+    }
+    return !e.quiet;
+  }
+  if (!fits(e, p.kind)) return false;
+  if (r.has_opaque) return e.opaque == r.opaque && e.opaque != 0;
+  // Without an opaque: an answer to mn or me, an error, or a miss of a server that leaves it out.
+  const bool without = e.op == verb::ping || e.op == verb::debug || p.kind == reply_kind::error ||
+                       (p.kind == reply_kind::refused && r.status == errc::miss && e.reads());
+  return without && !e.quiet;
+}
+
+std::size_t connection::state::find(const parsed& p, const response& r) {
+  std::size_t passed_loud = 0;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    pending& e = waiting[i];
+    if (is_for(e, p, r)) return i;
+    // A loud request is passed over only if an error that named nobody was its answer.
+    if (!e.quiet && ++passed_loud > strays) break;
+  }
+  return not_found;
+}
+
+connection::state::matched connection::state::match(const parsed& p, const response& r) {
+  if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
+  const std::size_t target = find(p, r);
+  if (target == not_found) {
+    fail(errc::protocol_error,
+         p.kind == reply_kind::value
+             ? "the server answered with a key or opaque that was not asked for"
+             : "the server's reply fits no request in flight");
+    return matched::failed;
+  }
+  if (target == 0 && strays == 0) return matched::front;
+  return resolve_before(target) ? matched::front : matched::failed;
+}
+
+// An error that names no request, while quiet requests are at the front.
+connection::state::matched connection::state::take_stray(const response& r) {
+  if (ends_with_end(waiting.front())) {
+    // It stands in the place of the line's END: all of the line fails.
+    while (waiting.front().quiet) {
+      response each = r;
+      finish_front(each, reply_kind::error);
+    }
+    return matched::front;
+  }
+  if (ends_connection(r.status, waiting.front().op)) {
+    fail(r.status, r.text);
+    return matched::failed;
+  }
+  if (strays == waiting.size()) {
+    fail(errc::protocol_error, "the server sent more errors than there were requests");
+    return matched::failed;
+  }
+  // What comes next tells whose it was.
+  if (strays++ == 0) {
+    stray_status = r.status;
+    stray_text = r.text;
+  }
+  return matched::nobody;
+}
+
+// Everything before `target` stayed silent, but for `strays` errors that named nobody.
+bool connection::state::resolve_before(std::size_t target) {
+  std::size_t loud = 0;
+  std::size_t quiet = 0;
+  for (std::size_t i = 0; i < target; ++i) {
+    (waiting[i].quiet ? quiet : loud)++;
+  }
+  if (strays < loud || strays > loud + quiet) {
+    fail(errc::protocol_error, "the server's reply fits no request in flight");
+    return false;
+  }
+  const bool quiet_failed = strays == loud + quiet;
+  const bool unknown = !quiet_failed && strays > loud;
+  std::string text;
+  if (strays != 0) text.swap(stray_text);
+  if (unknown) {
+    text = std::to_string(strays) + " of " + std::to_string(target) + " requests failed: " + text;
+  }
+  const bool had_strays = strays != 0;
+  strays = 0;
+  for (std::size_t i = 0; i < target; ++i) {
+    pending& e = waiting.front();
+    response r;
+    if (!e.quiet || (had_strays && quiet_failed)) {
+      r.status = stray_status;
+      r.text = text;
+    } else if (unknown || (had_strays && ends_with_end(e))) {
+      r.status = errc::unattributed;
+      r.text = text;
+    } else if (e.reads()) {
+      r.status = errc::miss;
+    }
+    answer(e, r);
+    waiting.pop();
+  }
+  return true;
+}
+
+// The request at the front has its reply.
+void connection::state::finish_front(response& r, reply_kind kind) {
+  pending& e = waiting.front();
+  if (ends_with_end(e)) {
+    if (kind == reply_kind::value && !e.quiet) {
+      // The last key of its line: the END is still to come.
+      answer(e, r);
+      e.answered = true;
+      e.to = nullptr;
+      return;
+    }
+    if (kind == reply_kind::end) r.status = errc::miss;
+  }
+  const verb op = e.op;
+  answer(e, r);
+  waiting.pop();
+  if (ends_connection(r.status, op)) {
+    fail(errc::connection_closed, std::string("closed after: ").append(r.text));
+  }
+}
+
+void connection::state::answer(pending& e, response& r) noexcept {
+  if (e.to != nullptr) {
+    e.to->on_response(e.tag, r);
+  } else if (e.abandoned && !e.answered && !r.more) {
+    const fault whose = fault_of(r.status);
+    if (whose != fault::none && whose != fault::answer) ++unclaimed;
+  }
+}
+
+}  // namespace memcxx

@@ -1,0 +1,255 @@
+// Bytes in: heads of replies, and values on their way to their final place.
+// Never here: which request a reply belongs to (matching.cpp).
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <new>
+
+#include <memcxx/protocol/binary.hpp>
+#include <memcxx/protocol/classic.hpp>
+#include <memcxx/protocol/meta.hpp>
+
+#include "connection/state.hpp"
+
+namespace memcxx {
+
+using detail::pending;
+using detail::wire_form;
+using protocol::parsed;
+using protocol::reply_kind;
+using protocol::response;
+using protocol::verb;
+
+namespace {
+
+// On a connection where both mix, the third byte tells: meta's codes are two letters, and no
+// classic reply has a space or a line's end there, but for a counter's number.
+parsed parse_text(std::string_view in, response& r) noexcept {
+  if (in.size() < 3) return {};
+  const bool meta = (in[2] == ' ' || in[2] == '\r') && (in[0] < '0' || in[0] > '9');
+  return meta ? protocol::meta::parse(in, r) : protocol::classic::parse(in, r);
+}
+
+// A counter's value as text; servers pad it with spaces after a decr.
+bool read_number(std::string_view text, std::uint64_t& out) noexcept {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  const char* end = text.data() + text.size();
+  const auto [stop, e] = std::from_chars(text.data(), end, out);
+  return e == std::errc{} && stop == end;
+}
+
+constexpr std::size_t longest_number = 32;
+
+// What follows a value: nothing in binary, a line's end in text.
+bool is_trailer(std::string_view bytes) noexcept { return bytes.empty() || bytes == "\r\n"; }
+
+}  // namespace
+
+std::span<const std::span<char>> connection::state::input() noexcept {
+  std::size_t n = 0;
+  if (body.active && !body.dropped && body.filled < body.size) {
+    rooms[n++] = {body.into + body.filled, body.size - body.filled};
+  }
+  rooms[n++] = in.room();
+  return {rooms.data(), n};
+}
+
+void connection::state::received(std::size_t n) {
+  if (failure != errc::ok) return;
+  if (body.active && !body.dropped && body.filled < body.size) {
+    const std::size_t taken = std::min(n, body.size - body.filled);
+    body.filled += taken;
+    n -= taken;
+  }
+  in.added(n);
+  deliver();
+}
+
+void connection::state::deliver() {
+  while (failure == errc::ok && deliver_one()) {
+  }
+}
+
+// True when something was consumed and there may be more.
+bool connection::state::deliver_one() {
+  if (body.active) return end_body();
+  if (in.empty()) return false;
+  if (waiting.empty()) {
+    fail(errc::protocol_error, "the server sent bytes that nothing asked for");
+    return false;
+  }
+  response r;
+  const parsed p = waiting.front().form == wire_form::binary ? protocol::binary::parse(in.data(), r)
+                                                             : parse_text(in.data(), r);
+  if (p.what == parsed::outcome::need_more) return false;
+  if (p.what == parsed::outcome::malformed) {
+    retry_as_classic = asking && options.protocol == protocol_choice::automatic;
+    fail(errc::protocol_error, p.why);
+    return false;
+  }
+  if (asking) {
+    handshake_reply(p, r);
+    return failure == errc::ok;
+  }
+  switch (match(p, r)) {
+    case matched::failed:
+      return false;
+    case matched::nobody:
+      in.consume(p.head_size);
+      return true;
+    case matched::front:
+      break;
+  }
+  if (p.kind == reply_kind::value) return begin_body(p, r);
+  if (p.kind == reply_kind::stat) {
+    r.more = true;
+    answer(waiting.front(), r);
+  } else {
+    finish_front(r, p.kind);
+  }
+  in.consume(p.head_size);
+  return failure == errc::ok;
+}
+
+// A counter's new value, which meta sends as the value of an item.
+bool connection::state::begin_counter(const parsed& p, response& r) {
+  if (p.body_size > longest_number) {
+    fail(errc::protocol_error, "a counter's value is too long");
+    return false;
+  }
+  const std::string_view after = in.data().substr(p.head_size);
+  const std::size_t whole = p.body_size + p.trailer;
+  if (after.size() < whole) return false;  // parsed again when the rest is here
+  if (!is_trailer(after.substr(p.body_size, p.trailer)) ||
+      !read_number(after.substr(0, p.body_size), r.number)) {
+    fail(errc::protocol_error, "a counter's value is not a number");
+    return false;
+  }
+  finish_front(r, reply_kind::number);
+  in.consume(p.head_size + whole);
+  return failure == errc::ok;
+}
+
+// The head of a value was read; the request it belongs to is at the front.
+bool connection::state::begin_body(const parsed& p, response& r) {
+  pending& e = waiting.front();
+  if (e.op == verb::incr || e.op == verb::decr) return begin_counter(p, r);
+  const std::string_view after = in.data().substr(p.head_size);
+  const std::size_t whole = p.body_size + p.trailer;
+
+  if (p.body_size > options.max_value_size) {
+    r = {};
+    r.status = errc::value_too_large;
+    r.text = "the server announced a value longer than max_value_size";
+    answer(e, r);
+    waiting.pop();
+    fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
+    return false;
+  }
+
+  if (after.size() >= whole) {
+    if (!is_trailer(after.substr(p.body_size, p.trailer))) {
+      fail(errc::protocol_error, "a value is longer than announced");
+      return false;
+    }
+    r.value = after.substr(0, p.body_size);
+    finish_front(r, reply_kind::value);
+    in.consume(p.head_size + whole);
+    return failure == errc::ok;
+  }
+
+  // Not all here: the rest is read straight to where it shall be.
+  body.active = true;
+  body.size = p.body_size;
+  body.trailer = p.trailer;
+  body.head = r;
+  body.head.key = body.head.text = {};  // the receive buffer moves on
+  body.filled = 0;
+  body.into = nullptr;
+  body.dropped = e.to == nullptr;
+  if (!body.dropped) {
+    const std::span<char> place = e.to->on_value(e.tag, body.head, p.body_size);
+    body.into = place.data();
+    if (place.size() != p.body_size) {
+      body.own.reset(new (std::nothrow) char[p.body_size]);
+      body.into = body.own.get();
+      if (body.into == nullptr) {
+        fail(errc::out_of_memory, "no memory for a value");
+        return false;
+      }
+    }
+    const std::size_t here = std::min(after.size(), p.body_size);
+    std::memcpy(body.into, after.data(), here);
+    body.filled = here;
+    in.consume(p.head_size + here);
+  } else {
+    in.consume(p.head_size);
+  }
+  return true;
+}
+
+// More of a value was read. True when it is whole and was delivered.
+bool connection::state::end_body() {
+  if (body.dropped) {
+    const std::size_t skipped = std::min(body.size - body.filled, in.data().size());
+    in.consume(skipped);
+    body.filled += skipped;
+  }
+  if (body.filled < body.size) return false;
+  if (in.data().size() < body.trailer) return false;
+  if (!is_trailer(in.data().substr(0, body.trailer))) {
+    fail(errc::protocol_error, "a value is longer than announced");
+    return false;
+  }
+  in.consume(body.trailer);
+  body.active = false;
+  if (!body.dropped) body.head.value = {body.into, body.size};
+  finish_front(body.head, reply_kind::value);
+  body.own.reset();
+  return failure == errc::ok;
+}
+
+void connection::state::handshake_reply(const parsed& p, const response& r) {
+  in.consume(p.head_size);
+  asking = false;
+  waiting.pop();
+  if (p.body_size != 0) {
+    fail(errc::protocol_error, "a value in answer to the handshake");
+  } else if (p.kind == reply_kind::noop) {
+    speaks = protocol_choice::meta;
+  } else if (options.protocol == protocol_choice::meta) {
+    std::string why = "the server has no meta commands";
+    if (!r.text.empty()) why.append(": ").append(r.text);
+    fail(errc::not_supported, why);
+  } else {
+    speaks = protocol_choice::classic;
+  }
+}
+
+void connection::state::abandon(const protocol::response_handler& to) {
+  if (waiting.empty()) return;
+  out.own_all();
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    pending& e = waiting[i];
+    if (e.to != &to) continue;
+    e.to = nullptr;
+    e.abandoned = true;
+    if (i == 0 && body.active && !body.dropped) {
+      body.dropped = true;
+      body.own.reset();
+    }
+    // Only a classic read is known by its key.
+    if (e.form != wire_form::classic || !e.reads()) {
+      e.prefix = e.key = {};
+      continue;
+    }
+    const std::size_t n = e.prefix.size() + e.key.size();
+    e.kept_key = std::make_unique_for_overwrite<char[]>(n);
+    if (!e.prefix.empty()) std::memcpy(e.kept_key.get(), e.prefix.data(), e.prefix.size());
+    std::memcpy(e.kept_key.get() + e.prefix.size(), e.key.data(), e.key.size());
+    e.prefix = {};
+    e.key = {e.kept_key.get(), n};
+  }
+}
+
+}  // namespace memcxx

@@ -1,0 +1,119 @@
+// The insides of a connection: one struct, whose members are defined by meaning in
+// submitting.cpp (requests out), receiving.cpp (bytes in) and matching.cpp (which reply is whose).
+// Never here: sockets, clocks, routing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <memcxx/connection.hpp>
+
+#include "connection/in_flight.hpp"
+#include "connection/receive_buffer.hpp"
+#include "connection/send_buffer.hpp"
+
+namespace memcxx {
+
+struct connection::state {
+  explicit state(const connection_options& o) : options(o) {}
+
+  // --- submitting.cpp
+  void open();
+  [[nodiscard]] detail::wire_form form_for(const protocol::request& r) const noexcept;
+  [[nodiscard]] protocol::refusal check(const protocol::request& r,
+                                        detail::wire_form form) const noexcept;
+  protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
+                           std::uint32_t tag);
+  void write(const protocol::request& r, detail::wire_form form);
+  void write_get(const protocol::request& r, bool quiet);
+  void end_line();
+  void fence();
+  void ask_for_meta();
+  std::uint32_t new_opaque() noexcept {
+    return next_opaque = next_opaque == UINT32_MAX ? 1 : next_opaque + 1;
+  }
+
+  // --- receiving.cpp
+  std::span<const std::span<char>> input() noexcept;
+  void received(std::size_t n);
+  void deliver();
+  bool deliver_one();
+  bool begin_body(const protocol::parsed& p, protocol::response& r);
+  bool begin_counter(const protocol::parsed& p, protocol::response& r);
+  bool end_body();
+  void handshake_reply(const protocol::parsed& p, const protocol::response& r);
+  void abandon(const protocol::response_handler& to);
+
+  // --- matching.cpp
+  [[nodiscard]] static bool fits(const detail::pending& p, protocol::reply_kind kind) noexcept;
+  enum class matched : std::uint8_t {
+    front,   // the reply is for the request at the front; silent ones before it were resolved
+    nobody,  // an error that names no request; it was remembered
+    failed,  // the reply fits nothing: the connection has failed
+  };
+  matched match(const protocol::parsed& p, const protocol::response& r);
+  [[nodiscard]] std::size_t find(const protocol::parsed& p, const protocol::response& r);
+  [[nodiscard]] bool is_for(detail::pending& e, const protocol::parsed& p,
+                            const protocol::response& r) const noexcept;
+  bool resolve_before(std::size_t target);
+  matched take_stray(const protocol::response& r);
+  void finish_front(protocol::response& r, protocol::reply_kind kind);
+  void answer(detail::pending& e, protocol::response& r) noexcept;
+
+  // --- ending: everything in flight fails with this code.
+  void fail(errc code, std::string_view why);
+
+  static constexpr std::size_t not_found = static_cast<std::size_t>(-1);
+  // A classic get line: more keys, or a longer line, and the next key begins another one.
+  static constexpr std::size_t keys_per_line = 512;
+  static constexpr std::size_t bytes_per_line = 16 * 1024;
+
+  connection_options options;
+  protocol_choice speaks = protocol_choice::automatic;
+  bool asking = false;  // the handshake's question is out
+  bool retry_as_classic = false;
+
+  detail::send_buffer out;
+  detail::receive_buffer in;
+  detail::in_flight_queue waiting;
+  std::uint32_t next_opaque = 0;
+
+  // The classic get line that is being written.
+  bool line_open = false;
+  bool line_cas = false;
+  std::size_t line_keys = 0;
+  std::uint64_t line_begin = 0;
+
+  // Quiet requests since the last that was not. Each run is ended in time: an error that names
+  // nobody is then one of few, and a full queue is never all silent.
+  std::size_t quiet_run = 0;
+  static constexpr std::size_t longest_quiet_run = 64;
+
+  // A value that is being read, of the request at the front.
+  struct body {
+    bool active = false;
+    bool dropped = false;    // nobody wants it: counted, not kept
+    std::size_t size = 0;    // of the value
+    std::size_t filled = 0;  // so much of value and trailer has come (dropped: was consumed)
+    std::uint8_t trailer = 0;
+    char* into = nullptr;
+    std::unique_ptr<char[]> own;  // when the handler had no place for it
+    protocol::response head;
+  } body;
+
+  // Errors that name no request, in the order they came, while quiet requests were at the front.
+  std::size_t strays = 0;
+  errc stray_status = errc::ok;
+  std::string stray_text;
+
+  std::uint64_t unclaimed = 0;
+  errc failure = errc::ok;
+  std::string failure_text;
+  std::array<std::span<char>, 2> rooms;
+};
+
+}  // namespace memcxx

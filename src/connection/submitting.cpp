@@ -1,0 +1,208 @@
+// Requests out: which form a request takes on the wire, and writing it.
+// Never here: what comes back.
+#include <algorithm>
+#include <cstring>
+
+#include <memcxx/protocol/binary.hpp>
+#include <memcxx/protocol/classic.hpp>
+#include <memcxx/protocol/meta.hpp>
+
+#include "connection/state.hpp"
+
+namespace memcxx {
+
+using detail::pending;
+using detail::wire_form;
+using protocol::refusal;
+using protocol::request;
+using protocol::verb;
+using protocol::want;
+
+namespace {
+
+constexpr std::string_view line_end = "\r\n";
+
+// A read that a classic "get" line can carry: nothing but value, flags and cas.
+bool is_plain_get(const request& r) noexcept {
+  constexpr want beyond = want::ttl | want::last_access | want::hit_before | want::size;
+  return r.op == verb::get && asks(r.wants, want::value) && !asks(r.wants, beyond) &&
+         !r.vivify_ttl && !r.recache_ttl;
+}
+
+}  // namespace
+
+void connection::state::open() {
+  switch (options.protocol) {
+    case protocol_choice::classic:
+    case protocol_choice::binary:
+      speaks = options.protocol;
+      return;
+    case protocol_choice::automatic:
+      if (options.known != protocol_choice::automatic) {
+        speaks = options.known;
+        return;
+      }
+      break;
+    // A server without meta would run the value of an "ms" as commands: always ask first.
+    case protocol_choice::meta:
+      if (options.known == protocol_choice::meta) {
+        speaks = protocol_choice::meta;
+        return;
+      }
+      break;
+  }
+  ask_for_meta();
+}
+
+void connection::state::ask_for_meta() {
+  waiting.make_room();
+  pending& e = waiting.push();
+  e = {};
+  e.begin = out.end();
+  e.op = verb::ping;
+  e.form = wire_form::meta;
+  e.own = true;
+  out.append("mn\r\n");
+  asking = true;
+}
+
+wire_form connection::state::form_for(const request& r) const noexcept {
+  if (speaks == protocol_choice::binary) return wire_form::binary;
+  if (speaks == protocol_choice::classic || !protocol::meta::has(r.op)) return wire_form::classic;
+  // Servers answer a multi-key get with one system call and meta gets with many, so where the
+  // choice is free a run of plain gets is one classic line.
+  if (options.protocol == protocol_choice::automatic && (r.quiet || line_open) && is_plain_get(r)) {
+    return wire_form::classic;
+  }
+  return wire_form::meta;
+}
+
+refusal connection::state::check(const request& r, wire_form form) const noexcept {
+  if (r.value.size() > options.max_value_size) {
+    return {errc::value_too_large, "the value is longer than max_value_size"};
+  }
+  switch (form) {
+    case wire_form::classic:
+      return protocol::classic::check(r);
+    case wire_form::meta:
+      return protocol::meta::check(r);
+    case wire_form::binary:
+      return protocol::binary::check(r);
+  }
+  return {};
+}
+
+refusal connection::state::submit(const request& given, protocol::response_handler& to,
+                                  std::uint32_t tag) {
+  if (failure != errc::ok) return {failure, "the connection has ended"};
+  if (speaks == protocol_choice::automatic) {
+    return {errc::invalid_argument, "the handshake is not over"};
+  }
+  const wire_form form = form_for(given);
+  if (const refusal no = check(given, form)) return no;
+
+  request r = given;
+  const bool line = form == wire_form::classic && r.op == verb::get;
+  // Classic's noreply hides failures of the server: there a quiet request is answered all the same.
+  if (form == wire_form::classic && !line) r.quiet = false;
+  if (!line && r.quiet && ++quiet_run >= longest_quiet_run) r.quiet = false;
+  if (!r.quiet) quiet_run = 0;
+  if (r.opaque == 0 && form != wire_form::classic) r.opaque = new_opaque();
+
+  // A get can join the line only if it asks for the same; everything else ends it.
+  if (line_open && (!line || line_cas != asks(r.wants, want::cas))) end_line();
+
+  waiting.make_room();
+  out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
+
+  pending& e = waiting.push();
+  e.prefix = r.prefix;
+  e.key = r.key;
+  e.to = &to;
+  e.begin = out.end();
+  e.tag = tag;
+  e.opaque = r.opaque;
+  e.op = r.op;
+  e.form = form;
+  e.quiet = r.quiet;
+  e.own = false;
+  e.abandoned = e.answered = false;
+
+  if (line) {
+    write_get(r, r.quiet);
+  } else {
+    write(r, form);
+  }
+  // memcached answers binary verbosity with nothing at all.
+  if (form == wire_form::binary && r.op == verb::verbosity) {
+    waiting.back().quiet = true;
+    fence();
+  }
+  return {};
+}
+
+void connection::state::write(const request& r, wire_form form) {
+  char* at = out.reserve(protocol::classic::max_head);
+  switch (form) {
+    case wire_form::classic:
+      out.commit(protocol::classic::encode(r, at));
+      break;
+    case wire_form::meta:
+      out.commit(protocol::meta::encode(r, at));
+      break;
+    case wire_form::binary:
+      out.commit(protocol::binary::encode(r, at));
+      break;
+  }
+  if (!protocol::carries_value(r.op)) return;
+  if (r.value.size() <= options.copy_below) {
+    out.append(r.value);
+  } else {
+    out.refer(r.value);
+  }
+  if (form != wire_form::binary) out.append(line_end);
+}
+
+void connection::state::write_get(const request& r, bool quiet) {
+  char* at = out.reserve(protocol::classic::max_head);
+  if (!line_open) {
+    line_open = true;
+    line_cas = asks(r.wants, want::cas);
+    line_keys = 0;
+    line_begin = out.end();
+    out.commit(protocol::classic::open_get(r, at));
+  } else {
+    out.commit(protocol::classic::add_get(r, at));
+  }
+  ++line_keys;
+  if (!quiet || line_keys >= keys_per_line || out.end() - line_begin >= bytes_per_line) end_line();
+}
+
+void connection::state::end_line() {
+  out.append(line_end);
+  waiting.back().quiet = false;  // END answers for the whole line
+  line_open = false;
+}
+
+void connection::state::fence() {
+  if (line_open) {
+    end_line();
+    return;
+  }
+  if (failure != errc::ok || waiting.empty() || !waiting.back().quiet) return;
+  request r;
+  r.op = verb::ping;
+  const wire_form form = waiting.back().form;
+  if (form == wire_form::binary) r.opaque = new_opaque();
+  waiting.make_room();
+  pending& e = waiting.push();
+  e = {};
+  e.begin = out.end();
+  e.opaque = r.opaque;
+  e.op = r.op;
+  e.form = form;
+  e.own = true;
+  write(r, form);
+}
+
+}  // namespace memcxx

@@ -1,0 +1,319 @@
+// The blocking engine. See blocking.hpp.
+#include "engine/blocking.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <poll.h>
+#include <string>
+#include <vector>
+
+#include "engine/dial.hpp"
+
+namespace memcxx::engine {
+
+namespace {
+
+int poll_ms(clock::time_point now, clock::time_point until) noexcept {
+  if (until <= now) return 0;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(until - now).count();
+  return static_cast<int>(std::min<long>(ms, 3'600'000));
+}
+
+std::string within(std::string_view what, std::chrono::milliseconds timeout) {
+  return std::string(what) + " within " + std::to_string(timeout.count()) + "ms";
+}
+
+// One leg and the connection it has, is waiting for, or is opening.
+class runner {
+ public:
+  enum class stage : std::uint8_t { unclaimed, dialling, running, finished };
+
+  runner(routing::exchange& x, routing::leg& l, server& s) noexcept
+      : exchange_(x), leg_(l), server_(s) {}
+
+  [[nodiscard]] stage where() const noexcept { return stage_; }
+  [[nodiscard]] bool active() const noexcept {
+    return stage_ == stage::dialling || stage_ == stage::running;
+  }
+  [[nodiscard]] server& on() const noexcept { return server_; }
+  [[nodiscard]] routing::leg& what() const noexcept { return leg_; }
+  [[nodiscard]] link* connected() const noexcept { return link_.get(); }
+
+  void begin(server::claim c, clock::time_point now, clock::time_point deadline) {
+    if (c.idle != nullptr) {
+      link_ = std::move(c.idle);
+      leg_.begin(true);
+      stage_ = stage::running;
+    } else {
+      dial_.emplace(server_, now, deadline);
+      stage_ = stage::dialling;
+    }
+  }
+
+  void finish() noexcept { stage_ = stage::finished; }
+
+  // Goes on as far as it can without waiting.
+  void pump(clock::time_point now, clock::time_point deadline) {
+    if (stage_ == stage::dialling) {
+      switch (dial_->advance(now)) {
+        case dial::progress::waiting:
+          return;
+        case dial::progress::failed:
+          leg_.give_up(dial_->why().code(), dial_->why().message());
+          server_.give_back_slot();
+          return finish();
+        case dial::progress::done:
+          break;
+      }
+      link_ = dial_->take();
+      dial_.reset();
+      server_.lend(*link_);
+      leg_.begin(false);
+      stage_ = stage::running;
+    }
+    // As long as the socket takes everything, there may be room for more.
+    do {
+      leg_.fill(link_->wire);
+    } while (link_->flush() && !leg_.submitted() && link_->wire.has_room());
+    settle(now, deadline);
+  }
+
+  // After bytes came or the connection failed: is the leg over?
+  void settle(clock::time_point now, clock::time_point deadline) {
+    connection& wire = link_->wire;
+    if (wire.failed()) {
+      const bool another = leg_.lost(wire);
+      server_.discard(std::move(link_));
+      if (another && now < deadline) {
+        dial_.emplace(server_, now, deadline);
+        stage_ = stage::dialling;
+        return pump(now, deadline);
+      }
+      if (another) leg_.give_up(errc::timeout, "no time left to send it again");
+      server_.give_back_slot();
+      return finish();
+    }
+    if (leg_.done() && wire.in_flight() == 0) return release(now);
+    if (exchange_.quiet() && leg_.submitted() && !wire.has_output()) {
+      wire.abandon(leg_);
+      leg_.finish_unanswered();
+      release(now);
+    }
+  }
+
+  void out_of_time(clock::time_point now, clock::time_point deadline, const std::string& why) {
+    if (stage_ == stage::dialling) {
+      leg_.give_up(errc::timeout, why);
+      server_.give_back_slot();
+      return finish();
+    }
+    link_->wire.fail(errc::timeout, why);
+    settle(now, deadline);
+  }
+
+  // The call ends by an exception: nothing may stay behind.
+  void drop() noexcept {
+    if (!active()) return;
+    if (link_ != nullptr) server_.discard(std::move(link_));
+    server_.give_back_slot();
+    finish();
+  }
+
+  [[nodiscard]] pollfd waits_for() const noexcept {
+    if (stage_ == stage::dialling) return dial_->waits_for();
+    const bool writes = link_->wire.has_output();
+    return {link_->io.descriptor(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0};
+  }
+  [[nodiscard]] clock::time_point wake_at(clock::time_point deadline) const noexcept {
+    return stage_ == stage::dialling ? std::min(deadline, dial_->wake_at()) : deadline;
+  }
+
+ private:
+  void release(clock::time_point now) noexcept {
+    link_->last_used = now;
+    server_.give_back(std::move(link_));
+    finish();
+  }
+
+  routing::exchange& exchange_;
+  routing::leg& leg_;
+  server& server_;
+  stage stage_ = stage::unclaimed;
+  std::unique_ptr<link> link_;
+  std::optional<dial> dial_;
+};
+
+class run {
+ public:
+  run(std::span<runner> runners, std::chrono::milliseconds timeout)
+      : runners_(runners), timeout_(timeout), now_(clock::now()), deadline_(now_ + timeout) {}
+
+  ~run() {
+    for (runner& r : runners_) r.drop();
+  }
+  run(const run&) = delete;
+  run& operator=(const run&) = delete;
+
+  void go() {
+    bool unclaimed = false;
+    for (runner& r : runners_) {
+      if (const auto& d = r.on().custom()) {
+        r.what().run_on(*d, deadline_);
+        r.finish();
+      } else if (auto c = r.on().try_claim(now_); c.granted()) {
+        r.begin(std::move(c), now_, deadline_);
+        r.pump(now_, deadline_);
+      } else {
+        unclaimed = true;
+      }
+    }
+    work();
+    if (!unclaimed) return;
+    // Waits for one pool at a time and holding no connection, so that calls cannot wait for each
+    // other in a circle.
+    for (runner& r : runners_) {
+      if (r.where() != runner::stage::unclaimed) continue;
+      auto c = r.on().wait_claim(deadline_);
+      waited_ = true;
+      now_ = clock::now();
+      if (!c.granted()) {
+        r.what().give_up(errc::overloaded, within("no connection became free", timeout_));
+        r.finish();
+        continue;
+      }
+      r.begin(std::move(c), now_, deadline_);
+      r.pump(now_, deadline_);
+      work();
+    }
+  }
+
+ private:
+  // Until no runner has anything under way.
+  void work() {
+    for (;;) {
+      std::size_t active = 0;
+      runner* last = nullptr;
+      for (runner& r : runners_) {
+        if (!r.active()) continue;
+        ++active;
+        last = &r;
+      }
+      if (active == 0) return;
+      if (active == 1 && last->where() == runner::stage::running && read_alone(*last)) continue;
+      wait_for_all();
+    }
+  }
+
+  // One connection and nothing to write: the read itself can wait, with no call beside it.
+  bool read_alone(runner& r) {
+    link& l = *r.connected();
+    if (l.wire.has_output() || !r.what().submitted()) return false;
+    const bool first = !waited_;
+    if (first) {
+      waited_ = true;
+      // No time has passed since the call began, so the kernel's time-out is the call's.
+      l.io.set_read_timeout(timeout_);
+    }
+    const bool came = l.receive(first && l.io.read_timeout() == timeout_);
+    if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
+    r.settle(now_, deadline_);
+    return true;
+  }
+
+  void wait_for_all() {
+    waited_ = true;
+    now_ = clock::now();
+    if (now_ >= deadline_) {
+      const std::string why = within("no answer", timeout_);
+      for (runner& r : runners_) {
+        if (r.active()) r.out_of_time(now_, deadline_, why);
+      }
+      return;
+    }
+    polled_.clear();
+    polling_.clear();
+    clock::time_point wake = deadline_;
+    for (runner& r : runners_) {
+      if (!r.active()) continue;
+      polled_.push_back(r.waits_for());
+      polling_.push_back(&r);
+      wake = std::min(wake, r.wake_at(deadline_));
+    }
+    // A signal only means that the clock is looked at again.
+    const int n = ::poll(polled_.data(), polled_.size(), poll_ms(now_, wake));
+    now_ = clock::now();
+    for (std::size_t i = 0; i < polling_.size(); ++i) {
+      runner& r = *polling_[i];
+      if (r.where() == runner::stage::dialling) {
+        r.pump(now_, deadline_);
+      } else if (n > 0 && polled_[i].revents != 0) {
+        if ((polled_[i].revents & ~POLLOUT) != 0) r.connected()->receive(false);
+        if (r.connected()->wire.failed()) {
+          r.settle(now_, deadline_);
+        } else {
+          r.pump(now_, deadline_);
+        }
+      }
+    }
+  }
+
+  std::span<runner> runners_;
+  std::chrono::milliseconds timeout_;
+  clock::time_point now_;
+  clock::time_point deadline_;
+  bool waited_ = false;
+  std::vector<pollfd> polled_;
+  std::vector<runner*> polling_;
+};
+
+}  // namespace
+
+void run_blocking(routing::exchange& x, std::span<const std::unique_ptr<server>> servers,
+                  std::chrono::milliseconds timeout) {
+  const std::span<routing::leg> legs = x.legs();
+  if (legs.size() == 1) {
+    runner one(x, legs[0], *servers[legs[0].server()]);
+    run({&one, 1}, timeout).go();
+    return;
+  }
+  std::vector<runner> many;
+  many.reserve(legs.size());
+  for (routing::leg& l : legs) many.emplace_back(x, l, *servers[l.server()]);
+  run(many, timeout).go();
+}
+
+result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {
+  clock::time_point now = clock::now();
+  const clock::time_point deadline = now + timeout;
+  auto c = s.wait_claim(deadline);
+  if (!c.granted()) {
+    return std::unexpected(
+        error(errc::overloaded, within("no connection became free", timeout), s.name()));
+  }
+  if (c.idle != nullptr) {
+    s.give_back(std::move(c.idle));
+    return {};
+  }
+  dial d(s, now, deadline);
+  for (;;) {
+    switch (d.advance(now)) {
+      case dial::progress::done: {
+        auto l = d.take();
+        s.lend(*l);
+        l->last_used = now;
+        s.give_back(std::move(l));
+        return {};
+      }
+      case dial::progress::failed:
+        s.give_back_slot();
+        return std::unexpected(d.why());
+      case dial::progress::waiting:
+        break;
+    }
+    pollfd p = d.waits_for();
+    ::poll(&p, 1, poll_ms(now, d.wake_at()));
+    now = clock::now();
+  }
+}
+
+}  // namespace memcxx::engine

@@ -1,0 +1,24 @@
+// The blocking engine: runs an exchange on the caller's own thread, over all its servers at once.
+// It waits, and decides nothing: what to send, what to send again and what a reply means is told by
+// the exchange and the connections.
+// Never here: encoding, parsing, routing, retry rules.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+
+#include "engine/server.hpp"
+#include "routing/exchange.hpp"
+
+namespace memcxx::engine {
+
+// Runs every leg of `x`, which was prepared, against servers[leg.server()]. Returns when each
+// request has its outcome, at the latest when `timeout` has passed. Thread-safe.
+void run_blocking(routing::exchange& x, std::span<const std::unique_ptr<server>> servers,
+                  std::chrono::milliseconds timeout);
+
+// Opens a connection, for those who want to know early. Bounded as above.
+result<void> connect_blocking(server& s, std::chrono::milliseconds timeout);
+
+}  // namespace memcxx::engine

@@ -1,0 +1,149 @@
+// Opening a connection. See dial.hpp.
+#include "engine/dial.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace memcxx::engine {
+
+namespace {
+
+std::string in_ms(clock::duration d) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + "ms";
+}
+
+}  // namespace
+
+dial::dial(server& to, clock::time_point now, clock::time_point deadline)
+    : server_(to), until_(std::min(now + to.settings().connect_timeout, deadline)) {}
+
+dial::progress dial::give_up(errc code, std::string message) {
+  why_ = error(code, std::move(message), server_.name());
+  link_.reset();
+  return progress::failed;
+}
+
+dial::progress dial::start_lookup() {
+  const server_address& a = server_.address();
+  if (a.is_unix) {
+    if (const auto path = transport::unix_endpoint(a.host)) endpoints_.push_back(*path);
+  } else if (const auto address = transport::numeric_endpoint(a.host, a.port)) {
+    endpoints_.push_back(*address);
+  } else {
+    try {
+      lookup_ = server_.resolve();
+    } catch (const std::system_error& e) {
+      return give_up(errc::resolve_failed, e.what());
+    }
+    return progress::waiting;
+  }
+  if (endpoints_.empty()) return give_up(errc::resolve_failed, "the path is too long");
+  return progress::done;
+}
+
+dial::progress dial::advance(clock::time_point now) {
+  if (stage_ == stage::resolving) {
+    if (lookup_ == nullptr) {
+      const progress p = start_lookup();
+      if (p == progress::failed) return p;
+    }
+    if (lookup_ != nullptr) {
+      if (!lookup_->ready()) {
+        if (now < until_) return progress::waiting;
+        return give_up(errc::timeout, "the name did not resolve in time");
+      }
+      endpoints_ = lookup_->endpoints();
+      if (endpoints_.empty()) return give_up(errc::resolve_failed, lookup_->why_not());
+    }
+    return next_address(now);
+  }
+
+  if (stage_ == stage::connecting) {
+    pollfd p{link_->io.descriptor(), POLLOUT, 0};
+    if (::poll(&p, 1, 0) == 0) {
+      if (now < address_until_) return progress::waiting;
+      last_failure_ = "no answer to connect";
+      return next_address(now);
+    }
+    if (const int code = link_->io.finish(); code != 0) {
+      last_failure_ = std::generic_category().message(code);
+      return next_address(now);
+    }
+    stage_ = stage::handshaking;
+    link_->wire.open();
+  }
+  return shake_hands(now);
+}
+
+// Begins with the next address; when one connects at once, goes on to the handshake.
+dial::progress dial::next_address(clock::time_point now) {
+  stage_ = stage::connecting;
+  while (next_ < endpoints_.size()) {
+    if (now >= until_) break;
+    const auto left = static_cast<long>(endpoints_.size() - next_);
+    address_until_ = now + (until_ - now) / left;
+    connection_options wire = server_.wire_options();
+    if (assume_classic_) wire.known = protocol_choice::classic;
+    link_ = std::make_unique<link>(wire);
+    bool connected = false;
+    const int code = link_->io.start(endpoints_[next_++], server_.settings().keepalive, connected);
+    if (code != 0) {
+      last_failure_ = std::generic_category().message(code);
+      continue;
+    }
+    if (!connected) return progress::waiting;
+    stage_ = stage::handshaking;
+    link_->wire.open();
+    return shake_hands(now);
+  }
+  if (now >= until_) {
+    return give_up(errc::timeout, "no connection within " +
+                                      in_ms(server_.settings().connect_timeout) +
+                                      (last_failure_.empty() ? "" : ": " + last_failure_));
+  }
+  return give_up(errc::connect_failed, last_failure_);
+}
+
+dial::progress dial::shake_hands(clock::time_point now) {
+  connection& wire = link_->wire;
+  link_->flush();
+  while (!wire.ready() && !wire.failed() && link_->receive(false)) {
+  }
+  if (wire.ready()) {
+    if (wire.speaks() != protocol_choice::binary) server_.learned(wire.speaks());
+    return progress::done;
+  }
+  if (wire.failed()) {
+    if (wire.retry_as_classic() && !assume_classic_) {
+      assume_classic_ = true;  // the same address again
+      --next_;
+      return next_address(now);
+    }
+    // It accepted the connection, so another address of it would say the same.
+    return give_up(
+        wire.failure() == errc::connection_closed ? errc::connect_failed : wire.failure(),
+        "handshake: " + std::string(wire.failure_text()));
+  }
+  if (now < until_) return progress::waiting;
+  return give_up(errc::timeout,
+                 "no answer to the handshake within " + in_ms(server_.settings().connect_timeout));
+}
+
+pollfd dial::waits_for() const noexcept {
+  switch (stage_) {
+    case stage::resolving:
+      return {lookup_ != nullptr ? lookup_->descriptor() : -1, POLLIN, 0};
+    case stage::connecting:
+      return {link_->io.descriptor(), POLLOUT, 0};
+    case stage::handshaking:
+      return {link_->io.descriptor(), POLLIN, 0};
+  }
+  return {-1, 0, 0};
+}
+
+clock::time_point dial::wake_at() const noexcept {
+  return stage_ == stage::connecting ? std::min(address_until_, until_) : until_;
+}
+
+}  // namespace memcxx::engine

@@ -1,0 +1,54 @@
+// Opening one connection: resolve, try every address, shake hands. Does not wait itself: it says
+// what it waits for, and goes on when told.
+// Never here: requests, pools.
+#pragma once
+
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <vector>
+
+#include "engine/link.hpp"
+#include "engine/server.hpp"
+
+namespace memcxx::engine {
+
+// Threads: one at a time.
+class dial {
+ public:
+  // Bounded by the server's connect_timeout and by `deadline`, whichever comes first.
+  dial(server& to, clock::time_point now, clock::time_point deadline);
+
+  enum class progress { waiting, done, failed };
+  // Goes on as far as it can without waiting.
+  progress advance(clock::time_point now);
+  // What to poll for while waiting, and when to call advance() at the latest.
+  [[nodiscard]] pollfd waits_for() const noexcept;
+  [[nodiscard]] clock::time_point wake_at() const noexcept;
+
+  // After done: the connection, ready for requests.
+  std::unique_ptr<link> take() noexcept { return std::move(link_); }
+  // After failed.
+  [[nodiscard]] const error& why() const noexcept { return why_; }
+
+ private:
+  progress start_lookup();
+  progress next_address(clock::time_point now);
+  progress shake_hands(clock::time_point now);
+  progress give_up(errc code, std::string message);
+
+  enum class stage { resolving, connecting, handshaking };
+  server& server_;
+  stage stage_ = stage::resolving;
+  clock::time_point until_;          // for the whole dial
+  clock::time_point address_until_;  // for the address that is being tried
+  std::shared_ptr<transport::lookup> lookup_;
+  std::vector<transport::endpoint> endpoints_;
+  std::size_t next_ = 0;
+  bool assume_classic_ = false;
+  std::string last_failure_;
+  std::unique_ptr<link> link_;
+  error why_;
+};
+
+}  // namespace memcxx::engine

@@ -1,0 +1,61 @@
+// Moving bytes between a connection and its socket. See link.hpp.
+#include "engine/link.hpp"
+
+#include <string>
+#include <system_error>
+
+namespace memcxx::engine {
+
+namespace {
+
+std::string words_for(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+bool link::flush() {
+  while (wire.has_output()) {
+    const auto pieces = wire.output();
+    std::size_t offered = 0;
+    for (const auto& p : pieces) offered += p.size();
+    const transport::transfer t = io.write(pieces);
+    wire.sent(t.bytes);
+    if (t.error != 0) {
+      wire.fail(errc::connection_closed, "write: " + words_for(t.error));
+      return false;
+    }
+    if (t.bytes < offered) return false;
+  }
+  return true;
+}
+
+bool link::receive(bool waiting) {
+  const auto room = wire.input();
+  const transport::transfer t = waiting ? io.read_waiting(room) : io.read(room);
+  if (t.bytes > 0) {
+    wire.received(t.bytes);
+    return true;
+  }
+  if (t.ended) {
+    wire.closed();
+  } else if (t.error != 0) {
+    wire.fail(errc::connection_closed, "read: " + words_for(t.error));
+  }
+  return false;
+}
+
+bool link::is_sound(clock::time_point now) noexcept {
+  if (wire.failed() || !io.is_open()) return false;
+  if (now - last_used < trusted_idle) return true;
+  switch (io.look()) {
+    case transport::stream::idle_state::quiet:
+      return true;
+    // Answers to quiet requests may have come; anything else nobody asked for.
+    case transport::stream::idle_state::has_bytes:
+      return wire.in_flight() != 0;
+    case transport::stream::idle_state::dead:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace memcxx::engine

@@ -1,0 +1,43 @@
+// A connection and the socket it runs over: the one place where the two meet.
+// Never here: which requests go over it, waiting.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+#include <memcxx/connection.hpp>
+
+#include "transport/stream.hpp"
+
+namespace memcxx::engine {
+
+using clock = std::chrono::steady_clock;
+
+// Threads: one at a time.
+struct link {
+  explicit link(const connection_options& o) : wire(o) {}
+
+  transport::stream io;
+  connection wire;
+  clock::time_point last_used{};
+
+  // Writes what is queued, as far as the socket takes it. False when the socket is full or broken.
+  bool flush();
+  // Reads once and lets the connection deliver. `waiting`: as long as io's read time-out says.
+  // False when nothing came.
+  bool receive(bool waiting);
+  // An idle link that may be used again. One that was idle for long is looked at first.
+  [[nodiscard]] bool is_sound(clock::time_point now) noexcept;
+
+  // Failures of abandoned requests since this was last asked.
+  std::uint64_t take_unclaimed() noexcept {
+    return wire.unclaimed_errors() - std::exchange(reported, wire.unclaimed_errors());
+  }
+
+  std::uint64_t reported = 0;
+  // A call in a hurry does not look; one after a pause can afford to.
+  static constexpr std::chrono::milliseconds trusted_idle{50};
+};
+
+}  // namespace memcxx::engine

@@ -1,0 +1,183 @@
+// Pools of connections. See server.hpp.
+#include "engine/server.hpp"
+
+#include <algorithm>
+#include <unistd.h>
+#include <utility>
+
+#include <memcxx/memory.hpp>
+
+namespace memcxx::engine {
+
+namespace {
+
+std::shared_ptr<driver> make_driver(const server_address& a, const options& o) {
+  if (a.scheme == "memcached") return nullptr;
+  if (const auto found = o.drivers.find(a.scheme); found != o.drivers.end()) {
+    auto made = found->second(a, o);
+    if (made == nullptr) {
+      throw exception(
+          error(errc::invalid_argument, "the driver for \"" + a.scheme + "\" made nothing"));
+    }
+    return made;
+  }
+  if (a.scheme == "memory") {
+    memory_options m;
+    m.limit = o.memory_limit;
+    return std::make_shared<memory_driver>(std::move(m));
+  }
+  throw exception(error(errc::invalid_argument, "no driver for \"" + a.scheme + "\""));
+}
+
+}  // namespace
+
+server::server(const server_address& address, const options& o)
+    : address_(address), name_(address.name()), options_(o), driver_(make_driver(address, o)) {
+  idle_.reserve(o.pool_size);
+  lent_.reserve(o.pool_size);
+}
+
+server::~server() = default;
+
+connection_options server::wire_options() const {
+  connection_options w;
+  w.protocol = options_.protocol;
+  w.known = known_.load(std::memory_order_relaxed);
+  w.max_value_size = options_.max_value_size;
+  w.check_keys = options_.check_keys;
+  return w;
+}
+
+server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead) {
+  claim c;
+  while (!idle_.empty()) {
+    std::unique_ptr<link> l = std::move(idle_.back());
+    idle_.pop_back();
+    if (l->is_sound(now)) {
+      lent_.push_back(l->io.descriptor());
+      c.idle = std::move(l);
+      return c;
+    }
+    --slots_;
+    retire(*l);
+    dead.push_back(std::move(l));
+  }
+  if (slots_ < options_.pool_size) {
+    ++slots_;
+    c.may_open = true;
+  }
+  return c;
+}
+
+server::claim server::try_claim(clock::time_point now) {
+  std::vector<std::unique_ptr<link>> dead;  // closed after the lock is let go
+  const std::scoped_lock hold(lock_);
+  return take(now, dead);
+}
+
+server::claim server::wait_claim(clock::time_point deadline) {
+  std::vector<std::unique_ptr<link>> dead;
+  std::unique_lock hold(lock_);
+  for (;;) {
+    const auto now = clock::now();
+    claim c = take(now, dead);
+    if (c.granted() || now >= deadline) return c;
+    ++waiters_;
+    freed_.wait_until(hold, deadline);
+    --waiters_;
+  }
+}
+
+// Whatever was still to come will not: abandoned requests end as failures.
+void server::retire(link& l) noexcept {
+  l.wire.fail(errc::connection_closed, "closed");
+  unclaimed_.fetch_add(l.take_unclaimed(), std::memory_order_relaxed);
+}
+
+void server::lend(const link& l) {
+  const std::scoped_lock hold(lock_);
+  lent_.push_back(l.io.descriptor());
+}
+
+void server::discard(std::unique_ptr<link> l) noexcept {
+  retire(*l);
+  const std::scoped_lock hold(lock_);
+  std::erase(lent_, l->io.descriptor());
+}
+
+void server::give_back(std::unique_ptr<link> l) noexcept {
+  if (l->wire.failed()) {
+    discard(std::move(l));
+    give_back_slot();
+    return;
+  }
+  if (const std::uint64_t n = l->take_unclaimed(); n != 0) {
+    unclaimed_.fetch_add(n, std::memory_order_relaxed);
+  }
+  bool wake = false;
+  {
+    const std::scoped_lock hold(lock_);
+    std::erase(lent_, l->io.descriptor());
+    idle_.push_back(std::move(l));  // within the reserved capacity: there is one for each slot
+    wake = waiters_ != 0;
+  }
+  if (wake) freed_.notify_one();
+}
+
+bool server::has_idle() noexcept {
+  const std::scoped_lock hold(lock_);
+  return !idle_.empty();
+}
+
+void server::give_back_slot() noexcept {
+  bool wake = false;
+  {
+    const std::scoped_lock hold(lock_);
+    --slots_;
+    wake = waiters_ != 0;
+  }
+  if (wake) freed_.notify_one();
+}
+
+void server::close_idle() {
+  std::vector<std::unique_ptr<link>> closing;
+  closing.reserve(options_.pool_size);
+  {
+    const std::scoped_lock hold(lock_);
+    slots_ -= idle_.size();
+    for (auto& l : idle_) {
+      retire(*l);
+      closing.push_back(std::move(l));
+    }
+    idle_.clear();
+  }
+  freed_.notify_all();
+}
+
+std::shared_ptr<transport::lookup> server::resolve() {
+  const std::scoped_lock hold(lock_);
+  // One that is still under way serves everybody; a finished one is not kept, so that a server
+  // that moved is found.
+  if (lookup_ == nullptr || lookup_->ready()) {
+    lookup_ = transport::lookup::start(address_.host, address_.port);
+  }
+  return lookup_;
+}
+
+// The parent goes on using these sockets. Closing our copies says nothing to the server.
+// Connections that other threads of the parent had in use are not ours to destroy: only their
+// descriptors close.
+void server::in_child() noexcept {
+  idle_.clear();
+  for (const int fd : lent_) ::close(fd);
+  lent_.clear();
+  slots_ = 0;
+  // Threads that waited exist only in the parent. The condition variable still counts them, and
+  // would wait for them when destroyed: begin a fresh one in its place.
+  waiters_ = 0;
+  std::construct_at(&freed_);
+  lookup_.reset();
+  lock_.unlock();
+}
+
+}  // namespace memcxx::engine

@@ -1,0 +1,91 @@
+// One server as an engine sees it: its address, its pool of connections, or its driver.
+// Never here: which keys it holds, whether it is healthy.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <memcxx/driver.hpp>
+#include <memcxx/options.hpp>
+
+#include "engine/fork_guard.hpp"
+#include "engine/link.hpp"
+#include "transport/lookup.hpp"
+
+namespace memcxx::engine {
+
+// Threads: safe to share.
+class server final : private fork_guarded {
+ public:
+  server(const server_address& address, const options& o);
+  ~server();
+
+  [[nodiscard]] const server_address& address() const noexcept { return address_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const options& settings() const noexcept { return options_; }
+  // Not null when this server is not on the network.
+  [[nodiscard]] const std::shared_ptr<driver>& custom() const noexcept { return driver_; }
+
+  // What a connection to it is made with, including what earlier ones found out.
+  [[nodiscard]] connection_options wire_options() const;
+  void learned(protocol_choice speaks) noexcept { known_.store(speaks, std::memory_order_relaxed); }
+
+  // --- the pool. A slot is the right to have one connection.
+  struct claim {
+    std::unique_ptr<link> idle;  // an open connection
+    bool may_open = false;       // or the right to open one
+    [[nodiscard]] bool granted() const noexcept { return idle != nullptr || may_open; }
+  };
+  // Takes what is free now.
+  claim try_claim(clock::time_point now);
+  // Waits until something is free, at most until the deadline.
+  claim wait_claim(clock::time_point deadline);
+  // A slot's new connection is in use: a child of a fork is to close its descriptor.
+  void lend(const link& l);
+  // A slot's connection is of no more use; the slot stays with the caller.
+  void discard(std::unique_ptr<link> l) noexcept;
+  // Gives the slot back, with the connection when it is fit for the next call.
+  void give_back(std::unique_ptr<link> l) noexcept;
+  void give_back_slot() noexcept;
+  void close_idle();
+  [[nodiscard]] bool has_idle() noexcept;
+  // What connections found the server to speak; automatic before the first.
+  [[nodiscard]] protocol_choice known() const noexcept {
+    return known_.load(std::memory_order_relaxed);
+  }
+
+  // The lookup of this server's name that is under way, or a new one.
+  std::shared_ptr<transport::lookup> resolve();
+  // Failures of requests on this server's connections that nobody waited for.
+  [[nodiscard]] std::uint64_t unclaimed() const noexcept {
+    return unclaimed_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  void before_fork() noexcept override { lock_.lock(); }
+  void after_fork() noexcept override { lock_.unlock(); }
+  void in_child() noexcept override;
+  void retire(link& l) noexcept;
+  claim take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead);
+
+  const server_address address_;
+  const std::string name_;
+  const options& options_;
+  std::shared_ptr<driver> driver_;
+  std::atomic<protocol_choice> known_ = protocol_choice::automatic;
+  std::atomic<std::uint64_t> unclaimed_ = 0;
+
+  std::mutex lock_;
+  std::condition_variable freed_;
+  std::size_t waiters_ = 0;
+  std::size_t slots_ = 0;                    // connections open or being opened
+  std::vector<std::unique_ptr<link>> idle_;  // the last used last
+  std::vector<int> lent_;                    // descriptors in use, for a child to close
+  std::shared_ptr<transport::lookup> lookup_;
+};
+
+}  // namespace memcxx::engine

@@ -1,0 +1,27 @@
+// Checks of a request that more than one protocol makes in the same way.
+// Never here: bytes on the wire, anything of a single protocol.
+#pragma once
+
+#include <cstddef>
+
+#include <memcxx/protocol/request.hpp>
+
+namespace memcxx::protocol {
+
+// memcached reads a length as a signed 32-bit number and adds two to it. A longer one is refused as
+// a bad line, and the value after it would then be run as commands.
+inline constexpr std::size_t longest_value = 0x7fffffff - 2;
+inline constexpr std::size_t longest_group = 200;
+
+// What holds for every protocol: the value's length, a cas verb has a token, a read has no cas,
+// the group of stats is words, the level of verbosity is 32 bits.
+refusal check_common(const request& r) noexcept;
+
+// Refuses everything that only meta can carry: attributes of an item, reads without the value,
+// vivify, recache, invalidate, debug. `why` has the words, so that each protocol names itself.
+struct meta_only_reasons {
+  std::string_view attributes, no_value, vivify, recache, invalidate, debug;
+};
+refusal check_not_meta(const request& r, const meta_only_reasons& why) noexcept;
+
+}  // namespace memcxx::protocol

@@ -1,0 +1,106 @@
+// Names of verbs, and the key rules that hold for every protocol.
+// Never here: bytes on the wire.
+#include <cstring>
+
+#include <memcxx/protocol/request.hpp>
+
+namespace memcxx::protocol {
+
+std::string_view name_of(verb v) noexcept {
+  switch (v) {
+    case verb::get:
+      return "get";
+    case verb::gat:
+      return "gat";
+    case verb::set:
+      return "set";
+    case verb::add:
+      return "add";
+    case verb::replace:
+      return "replace";
+    case verb::append:
+      return "append";
+    case verb::prepend:
+      return "prepend";
+    case verb::cas:
+      return "cas";
+    case verb::remove:
+      return "remove";
+    case verb::touch:
+      return "touch";
+    case verb::incr:
+      return "incr";
+    case verb::decr:
+      return "decr";
+    case verb::debug:
+      return "debug";
+    case verb::flush:
+      return "flush";
+    case verb::stats:
+      return "stats";
+    case verb::version:
+      return "version";
+    case verb::verbosity:
+      return "verbosity";
+    case verb::ping:
+      return "ping";
+  }
+  return "unknown";
+}
+
+namespace {
+
+constexpr std::uint64_t every_byte = 0x0101010101010101U;
+
+// Whether one of eight bytes is at or below 0x20, or is 0x7f: subtracting 0x21 turns the highest
+// bit of the former on, adding 1 that of the latter. A subtraction can borrow from the byte above,
+// but only for a byte that is itself a finding, so the answer for all eight is exact.
+constexpr bool finds_unsafe(std::uint64_t eight) noexcept {
+  const std::uint64_t low = eight - every_byte * 0x21;
+  const std::uint64_t rubout = (eight & every_byte * 0x7f) + every_byte;
+  return ((low | rubout) & ~eight & every_byte * 0x80) != 0;
+}
+
+std::uint64_t eight_at(const char* from) noexcept {
+  std::uint64_t eight;
+  std::memcpy(&eight, from, sizeof eight);
+  return eight;
+}
+
+}  // namespace
+
+bool is_text_safe(std::string_view bytes) noexcept {
+  const char* at = bytes.data();
+  const std::size_t size = bytes.size();
+  if (size >= 8) {
+    const char* last = at + (size - 8);
+    for (; at < last; at += 8)
+      if (finds_unsafe(eight_at(at))) return false;
+    return !finds_unsafe(eight_at(last));  // overlaps what was looked at already
+  }
+  std::uint64_t eight = every_byte * '0';
+  if (size >= 4) {
+    std::uint32_t first, last;
+    std::memcpy(&first, at, sizeof first);
+    std::memcpy(&last, at + (size - 4), sizeof last);
+    eight = std::uint64_t{first} << 32 | last;
+  } else {
+    for (std::size_t i = 0; i < size; ++i) eight = eight << 8 | static_cast<unsigned char>(at[i]);
+  }
+  return !finds_unsafe(eight);
+}
+
+refusal check_key(std::string_view prefix, std::string_view key, bool any_byte) noexcept {
+  if (key.empty()) return {errc::invalid_key, "the key is empty"};
+  // Compared one by one: the sum of two hostile sizes could wrap.
+  if (prefix.size() > max_key_size || key.size() > max_key_size - prefix.size())
+    return {errc::invalid_key, "the key is longer than 250 bytes, prefix included"};
+  if (any_byte) return {};
+  if (!is_text_safe(key))
+    return {errc::invalid_key, "the key holds a space, a control byte or 0x7f"};
+  if (!prefix.empty() && !is_text_safe(prefix))
+    return {errc::invalid_key, "the prefix holds a space, a control byte or 0x7f"};
+  return {};
+}
+
+}  // namespace memcxx::protocol

@@ -1,0 +1,100 @@
+// The presets by name.
+// Never here: how any of them works.
+#include "distributions.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace memcxx {
+namespace {
+
+using routing::hash_function;
+using hash_names = hash_function (*)(std::string_view) noexcept;
+
+struct preset {
+  std::string_view name;
+  routing::maker make;
+  hash_names find_hash = nullptr;    // null: bound to its own hash
+  std::string_view usual_hash = {};  // when the name does not say
+};
+
+using namespace routing;
+
+constexpr std::array presets = {
+    preset{"ketama", make_libmemcached_weighted, find_hash, "md5"},
+    preset{"modula", make_modula, find_hash, "default"},
+    preset{"libmemcached-modula", make_modula, find_hash, "default"},
+    preset{"libmemcached-consistent", make_libmemcached_consistent, find_hash, "default"},
+    preset{"libmemcached-ketama", make_libmemcached_consistent, find_hash, "default"},
+    preset{"libmemcached-ketama-weighted", make_libmemcached_weighted, find_hash, "md5"},
+    preset{"libmemcached-spy", make_libmemcached_spy, find_hash, "default"},
+    preset{"twemproxy-ketama", make_twemproxy_ketama, find_twemproxy_hash, "default"},
+    preset{"twemproxy-modula", make_weighted_modula, find_twemproxy_hash, "default"},
+    preset{"libmc", make_libmc, find_libmc_hash, "default"},
+    preset{"spymemcached", make_spymemcached},
+    preset{"dalli", make_dalli},
+    preset{"gomemcache", make_gomemcache},
+    preset{"gomemcached", make_gomemcached},
+    preset{"python-memcached", make_python_memcached},
+    preset{"python-memcached-1.59", make_python_memcached_159},
+    preset{"cmemcache", make_cmemcache},
+    preset{"memcached2-rehash", make_memcached2_rehash},
+    preset{"memcached2-fractal", make_memcached2_fractal},
+    preset{"memcached2-consistent", make_memcached2_consistent},
+    preset{"pymemcache", make_pymemcache},
+    preset{"rustymem", make_rustymem},
+    preset{"jump", make_jump, find_hash, "md5"},
+    preset{"maglev", make_maglev, find_hash, "md5"},
+};
+
+std::unexpected<error> refuse(std::string message) {
+  return std::unexpected(error(errc::invalid_argument, std::move(message)));
+}
+
+std::unexpected<error> refuse_name(std::string_view name) {
+  std::string message = "unknown distribution '" + std::string(name) + "'; known are";
+  for (const preset& p : presets) message.append(" ").append(p.name);
+  return refuse(std::move(message));
+}
+
+}  // namespace
+
+result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
+                                                        std::span<const server_address> servers) {
+  const std::size_t slash = name.find('/');
+  const std::string_view base = name.substr(0, slash);
+  const auto found = std::ranges::find(presets, base, &preset::name);
+  if (found == presets.end()) return refuse_name(base);
+
+  hash_function key_hash = nullptr;
+  if (found->find_hash != nullptr) {
+    const std::string_view hash_name =
+        slash == std::string_view::npos ? found->usual_hash : name.substr(slash + 1);
+    key_hash = found->find_hash(hash_name);
+    if (key_hash == nullptr) {
+      return refuse("unknown hash '" + std::string(hash_name) + "' for distribution '" +
+                    std::string(base) + "'");
+    }
+  } else if (slash != std::string_view::npos) {
+    return refuse("distribution '" + std::string(base) + "' has a hash of its own");
+  }
+
+  if (servers.empty()) return refuse("a distribution needs at least one server");
+  if (servers.size() > routing::max_servers) {
+    return refuse("a distribution takes at most " + std::to_string(routing::max_servers) +
+                  " servers");
+  }
+  for (const server_address& s : servers) {
+    if (s.weight == 0) return refuse("server " + s.name() + " has weight 0");
+  }
+  return found->make(servers, key_hash);
+}
+
+std::vector<std::string_view> distribution_names() {
+  std::vector<std::string_view> names;
+  for (const preset& p : presets) names.push_back(p.name);
+  return names;
+}
+
+}  // namespace memcxx

@@ -1,0 +1,290 @@
+// One API call on its way. See exchange.hpp.
+#include "routing/exchange.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+namespace memcxx::routing {
+
+using protocol::request;
+using protocol::response;
+using protocol::verb;
+using protocol::want;
+
+namespace {
+
+// Sending it twice does what sending it once does, and its answer comes in one piece.
+bool is_repeatable(const request& r) noexcept {
+  switch (r.op) {
+    case verb::get:
+      return !r.vivify_ttl && !r.recache_ttl;
+    case verb::debug:
+    case verb::version:
+    case verb::ping:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Reads that a run may leave unanswered when they miss.
+bool is_run_of_gets(const request& a, const request& b) noexcept {
+  return a.op == verb::get && b.op == verb::get && is_repeatable(a) && is_repeatable(b);
+}
+
+// Says which byte of a key is at fault: `byte 0x0a at offset 3 of key "a…"`.
+std::string describe_key(std::string_view prefix, std::string_view key, std::string_view why) {
+  const auto hex = [](std::string& out, unsigned char c) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    out.append("\\x").push_back(digits[c >> 4U]);
+    out.push_back(digits[c & 15U]);
+  };
+  const auto bad = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; };
+  std::string whole(prefix);
+  whole.append(key);
+  std::string out(why);
+  out += ": ";
+  if (whole.size() <= protocol::max_key_size && !key.empty()) {
+    const auto at = std::find_if(whole.begin(), whole.end(), bad);
+    if (at != whole.end()) {
+      out += "byte ";
+      hex(out, static_cast<unsigned char>(*at));
+      out += " at offset " + std::to_string(at - whole.begin()) + " of ";
+    }
+  } else {
+    out += std::to_string(whole.size()) + " bytes, ";
+  }
+  out += "key \"";
+  constexpr std::size_t shown = 40;
+  for (const char c : whole.substr(0, shown)) {
+    const auto u = static_cast<unsigned char>(c);
+    if (u < 0x20 || u >= 0x7f || c == '"' || c == '\\') {
+      hex(out, u);
+    } else {
+      out.push_back(c);
+    }
+  }
+  out += whole.size() > shown ? "\"…" : "\"";
+  return out;
+}
+
+}  // namespace
+
+// --- exchange ----------------------------------------------------------------------------------
+
+void exchange::deliver(std::uint32_t index, const response& r, std::string_view server) noexcept {
+  if (options_.on_error == error_policy::miss && r.status != errc::ok) {
+    const fault whose = fault_of(r.status);
+    const bool failure = whose == fault::server || whose == fault::network ||
+                         whose == fault::clock ||
+                         (r.status == errc::value_too_large && !server.empty());
+    request what;
+    if (failure && !call_.request(index, what) && protocol::names_item(what.op)) {
+      response miss;
+      miss.status = errc::miss;
+      call_.on_response(index, miss, server);
+      return;
+    }
+  }
+  call_.on_response(index, r, server);
+}
+
+void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noexcept {
+  response r;
+  r.status = code;
+  r.text = why;
+  call_.on_response(index, r, {});
+}
+
+// Fills in the request; false when it was refused.
+bool exchange::accept(std::uint32_t index, request& r) noexcept {
+  if (const protocol::refusal no = call_.request(index, r)) {
+    refuse(index, no.code, no.why);
+    return false;
+  }
+  if (protocol::names_item(r.op)) {
+    r.prefix = topology_.prefix;
+    const bool any_byte =
+        options_.protocol == protocol_choice::meta || options_.protocol == protocol_choice::binary;
+    if (const protocol::refusal no = protocol::check_key(r.prefix, r.key, any_byte)) {
+      try {
+        refuse(index, no.code, describe_key(r.prefix, r.key, no.why));
+      } catch (...) {
+        refuse(index, no.code, no.why);
+      }
+      return false;
+    }
+  }
+  if (r.value.size() > options_.max_value_size) {
+    try {
+      refuse(index, errc::value_too_large,
+             "the value has " + std::to_string(r.value.size()) + " bytes, max_value_size is " +
+                 std::to_string(options_.max_value_size));
+    } catch (...) {
+      refuse(index, errc::value_too_large, "the value is longer than max_value_size");
+    }
+    return false;
+  }
+  return true;
+}
+
+void exchange::prepare(route how, std::uint32_t only) {
+  const std::size_t n = call_.size();
+  request r;
+  if (n == 1) {  // the common call: nothing to sort, nothing to allocate
+    if (!accept(0, r)) return;
+    one_.owner_ = this;
+    one_.server_ = how == route::by_key ? topology_.home(r.key) : only;
+    one_.count_ = 1;
+    has_one_ = true;
+    return;
+  }
+
+  // Deal the requests out by server, each server's in the order of the call.
+  constexpr std::uint32_t refused = UINT32_MAX;
+  std::vector<std::uint32_t> server_of(n);
+  std::vector<std::uint32_t> first(topology_.servers.size() + 1, 0);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    r = {};
+    if (!accept(i, r)) {
+      server_of[i] = refused;
+      continue;
+    }
+    server_of[i] = how == route::by_key ? topology_.home(r.key) : how == route::one ? only : i;
+    ++first[server_of[i] + 1];
+  }
+  std::size_t used = 0;
+  for (std::size_t s = 1; s < first.size(); ++s) {
+    used += first[s] != 0;
+    first[s] += first[s - 1];
+  }
+  order_.resize(first.back());
+  std::vector<std::uint32_t> at(first.begin(), first.end() - 1);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (server_of[i] != refused) order_[at[server_of[i]]++] = i;
+  }
+  many_.reserve(used);
+  for (std::uint32_t s = 0; s + 1 < first.size(); ++s) {
+    if (first[s] == first[s + 1]) continue;
+    leg& l = many_.emplace_back();
+    l.owner_ = this;
+    l.server_ = s;
+    l.order_ = order_.data() + first[s];
+    l.count_ = first[s + 1] - first[s];
+  }
+}
+
+// --- leg ---------------------------------------------------------------------------------------
+
+bool leg::upcoming(std::uint32_t& index) const noexcept {
+  if (again_at_ < again_.size()) {
+    index = again_[again_at_];
+  } else if (next_ < count_) {
+    index = at(next_);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void leg::advance() noexcept {
+  if (again_at_ < again_.size()) {
+    ++again_at_;
+  } else {
+    ++next_;
+  }
+}
+
+void leg::request(std::uint32_t index, protocol::request& out) const noexcept {
+  out = {};
+  (void)owner_->call_.request(index, out);  // accepted before
+  if (protocol::names_item(out.op)) out.prefix = owner_->topology_.prefix;
+}
+
+void leg::fill(connection& c) {
+  std::uint32_t index = 0;
+  if (!upcoming(index)) return;
+  protocol::request r;
+  request(index, r);
+  while (c.has_room() && !c.failed()) {
+    advance();
+    std::uint32_t following = 0;
+    protocol::request after;
+    const bool more = upcoming(following);
+    if (more) request(following, after);
+    // The last of a leg is always answered, and so tells about the quiet ones before it.
+    r.quiet = more && (r.quiet || is_run_of_gets(r, after));
+    if (const protocol::refusal no = c.submit(r, *this, index)) {
+      response refused;
+      refused.status = no.code;
+      refused.text = no.why;
+      refused.unsent = true;
+      on_response(index, refused);
+    }
+    if (!more) {
+      c.fence();  // when the last was refused
+      return;
+    }
+    index = following;
+    r = after;
+  }
+}
+
+bool leg::lost(const connection& c) {
+  if (done()) return false;
+  if (c.failure() == errc::connection_closed && reused_ && !retried_) {
+    retried_ = true;
+    return true;
+  }
+  give_up(c.failure(), c.failure_text());
+  return false;
+}
+
+void leg::give_up(errc code, std::string_view why) noexcept {
+  response r;
+  r.status = code;
+  r.text = why;
+  reused_ = false;
+  std::uint32_t index = 0;
+  while (upcoming(index)) {
+    advance();
+    on_response(index, r);
+  }
+}
+
+void leg::finish_unanswered() noexcept {
+  for (; answered_ < count_; ++answered_) owner_->deliver(at(answered_), response{}, {});
+}
+
+void leg::run_on(driver& d, std::chrono::steady_clock::time_point deadline) noexcept {
+  for (; next_ < count_; ++next_) {
+    protocol::request r;
+    request(at(next_), r);
+    d.execute(r, *this, at(next_), deadline);
+  }
+}
+
+std::span<char> leg::on_value(std::uint32_t tag, const response& head, std::size_t size) noexcept {
+  return owner_->call_.on_value(tag, head, size);
+}
+
+void leg::on_response(std::uint32_t tag, const response& r) noexcept {
+  if (r.status == errc::connection_closed && reused_ && !retried_) {
+    protocol::request what;
+    request(tag, what);
+    if (r.unsent || is_repeatable(what)) {
+      try {
+        again_.push_back(tag);
+        return;
+      } catch (...) {
+        // No memory to remember it: it fails.
+      }
+    }
+  }
+  if (!r.more) ++answered_;
+  owner_->deliver(tag, r, owner_->topology_.names[server_]);
+}
+
+}  // namespace memcxx::routing

@@ -1,0 +1,112 @@
+// One API call on its way: which server each request goes to, what is still to be sent, what may be
+// sent again, and the delivery of every outcome, exactly once. Passive: an engine brings the
+// connections and does the waiting.
+// Never here: bytes on the wire, sockets, clocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <memcxx/command.hpp>
+#include <memcxx/connection.hpp>
+#include <memcxx/options.hpp>
+
+#include "routing/topology.hpp"
+
+namespace memcxx::routing {
+
+class exchange;
+
+// The part of a call that goes to one server.
+class leg final : public protocol::response_handler {
+ public:
+  [[nodiscard]] std::uint32_t server() const noexcept { return server_; }
+  // Every request has its outcome.
+  [[nodiscard]] bool done() const noexcept { return answered_ == count_; }
+  // Every request was submitted.
+  [[nodiscard]] bool submitted() const noexcept {
+    return next_ == count_ && again_at_ == again_.size();
+  }
+
+  // A connection was found: `reused` when it was idle before, and so may have died unnoticed.
+  void begin(bool reused) noexcept { reused_ = reused; }
+  // Submits as much as the connection has room for.
+  void fill(connection& c);
+  // The connection failed, and its requests in flight with it. True: there is something left that
+  // may be tried on a fresh connection, begin() again with one. False: the leg is done.
+  [[nodiscard]] bool lost(const connection& c);
+  // No connection can be had, or the time is up: what has no outcome yet fails with this.
+  void give_up(errc code, std::string_view why) noexcept;
+  // The caller does not wait: what has no outcome yet is taken as done.
+  void finish_unanswered() noexcept;
+  // Runs everything on a driver instead of a connection.
+  void run_on(driver& d, std::chrono::steady_clock::time_point deadline) noexcept;
+
+  std::span<char> on_value(std::uint32_t tag, const protocol::response& head,
+                           std::size_t size) noexcept override;
+  void on_response(std::uint32_t tag, const protocol::response& r) noexcept override;
+
+ private:
+  friend class exchange;
+  [[nodiscard]] std::uint32_t at(std::size_t place) const noexcept {
+    return order_ != nullptr ? order_[place] : static_cast<std::uint32_t>(place);
+  }
+  [[nodiscard]] bool upcoming(std::uint32_t& index) const noexcept;
+  void advance() noexcept;
+  void request(std::uint32_t index, protocol::request& out) const noexcept;
+
+  exchange* owner_ = nullptr;
+  std::uint32_t server_ = 0;
+  const std::uint32_t* order_ = nullptr;  // indices of the call's requests; nullptr: 0, 1, 2, …
+  std::size_t count_ = 0;
+  std::size_t next_ = 0;
+  std::size_t answered_ = 0;
+  std::vector<std::uint32_t> again_;  // to be sent once more
+  std::size_t again_at_ = 0;
+  bool reused_ = false;
+  bool retried_ = false;
+};
+
+class exchange {
+ public:
+  // Where the requests of a call go.
+  enum class route : std::uint8_t {
+    by_key,      // each to the server of its key
+    everywhere,  // the i-th to the i-th server
+    one,         // all to `only`
+  };
+
+  exchange(call& c, const topology& t, const options& o) noexcept
+      : call_(c), topology_(t), options_(o) {}
+  exchange(const exchange&) = delete;
+  exchange& operator=(const exchange&) = delete;
+
+  // Checks every request (what cannot be sent gets its error here, before any I/O) and deals the
+  // rest out to legs.
+  void prepare(route r, std::uint32_t only = 0);
+
+  [[nodiscard]] std::span<leg> legs() noexcept {
+    return many_.empty() ? std::span<leg>(&one_, has_one_ ? 1U : 0U) : std::span<leg>(many_);
+  }
+  [[nodiscard]] bool quiet() const noexcept { return call_.quiet(); }
+
+ private:
+  friend class leg;
+  void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
+  void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
+  bool accept(std::uint32_t index, protocol::request& r) noexcept;
+
+  call& call_;
+  const topology& topology_;
+  const options& options_;
+  leg one_;
+  bool has_one_ = false;
+  std::vector<leg> many_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace memcxx::routing

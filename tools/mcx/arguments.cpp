@@ -1,0 +1,280 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <memcxx/version.hpp>
+
+namespace mcx {
+
+namespace {
+
+using std::string;
+using std::string_view;
+
+struct operand {
+  string_view name;
+  string_view help;
+  int least = 1;
+  int most = 1;
+};
+
+constexpr int any_number = 1 << 24;
+
+constexpr operand key{"KEY", "1 to 250 bytes"};
+constexpr operand value{"VALUE", "The bytes to store; - reads them from standard input"};
+constexpr operand ttl{"TTL", "Time to live, see mcx --help"};
+constexpr operand delta{"DELTA", "By how much (default 1)", 0};
+
+enum option_set : unsigned { none = 0, with_ttl = 1, with_flags = 2, with_initial = 4 };
+
+struct verb {
+  string_view name;
+  string_view help;
+  std::vector<operand> operands;
+  unsigned options = none;
+};
+
+std::vector<verb> all_verbs() {
+  const std::vector<operand> key_value{key, value};
+  return {
+      {"get",
+       "Print a value, byte for byte; several keys only with --json",
+       {{"KEY", "The keys to read", 1, any_number}}},
+      {"gat", "Print a value and set its time to live", {key, ttl}},
+      {"set", "Store a value", key_value, with_ttl | with_flags},
+      {"add", "Store a value unless there is one", key_value, with_ttl | with_flags},
+      {"replace", "Store a value if there is one", key_value, with_ttl | with_flags},
+      {"append", "Put bytes behind a value", key_value, with_ttl | with_flags},
+      {"prepend", "Put bytes before a value", key_value, with_ttl | with_flags},
+      {"cas",
+       "Store a value if it is still the one whose cas token was read",
+       {key, value, {"TOKEN", "The cas that get --json printed"}},
+       with_ttl | with_flags},
+      {"delete", "Delete an item", {key}},
+      {"touch", "Set the time to live of an item", {key, ttl}},
+      {"incr", "Add to a decimal number and print it", {key, delta}, with_ttl | with_initial},
+      {"decr",
+       "Subtract from a decimal number, down to 0, and print it",
+       {key, delta},
+       with_ttl | with_initial},
+      {"flush", "Drop every item of every server", {}},
+      {"stats",
+       "Print the statistics of every server",
+       {{"GROUP", "items, slabs, settings, sizes, conns, ... (default: general)", 0}}},
+      {"version", "Print the version of every server", {}},
+      {"ping", "Ask every server for an answer, and print how long it took", {}},
+      {"which",
+       "Print which server a key belongs to, without asking any",
+       {{"KEY", "The keys; a single - reads them from standard input, one a line", 1, any_number}}},
+  };
+}
+
+constexpr const char* footer = R"(Examples:
+  mcx set greeting hello --ttl 10m
+  mcx get greeting
+  mcx --servers 10.0.0.1,10.0.0.2:11212 get user:1 user:2 --json
+  mcx set picture - < cat.png
+  mcx incr visits --initial 1 --ttl 1d
+  mcx --servers "unix:/run/memcached.sock?timeout=50ms" stats slabs
+  cut -f1 keys.tsv | mcx which -
+  mcx set minus -- --5
+
+SERVERS is a list as a,b:11212,[::1]:11211,unix:/path or a URI as
+memcached://a,b*2/?timeout=250ms&distribution=ketama&protocol=meta&prefix=app:
+The options here win over those of the URI.
+
+TTL is 0 for never, a time as 250ms, 30 (seconds), 1.5s, 10m, 1h or 30d, anything
+negative for "expire now", or @EPOCH for a point in time in seconds since 1970.
+
+VALUE and KEY are bytes as the shell gives them. What begins with "-" and is
+neither "-" nor a negative number goes behind a "--".
+
+Exit status:
+  0  done, or a hit
+  1  a miss, or a condition that does not hold (add, replace, cas, incr)
+  2  a mistake of the caller: an option, a URI, a key, a ttl, a value too large,
+     or something that the protocol cannot do
+  3  a server, the network or the clock failed, or the output cannot be written
+)";
+
+// Bytes from the shell never pass through the parser, which would give some of them ("[a]", "++",
+// "{}") a meaning of its own: it sees "#0", "#1", … in their place.
+struct words {
+  std::vector<string> shown;
+  std::vector<string> bytes;     // what "#i" stands for
+  std::vector<string> operands;  // those of `bytes` that belong to the verb
+
+  string stand_in(string_view original) {
+    bytes.emplace_back(original);
+    return "#" + std::to_string(bytes.size() - 1);
+  }
+  const string& original(const string& stand_in) const {
+    return bytes.at(std::stoul(stand_in.substr(1)));
+  }
+  // A message of the parser, with the bytes put back, fit for one line.
+  string restored(string_view message) const {
+    string out;
+    for (std::size_t i = 0; i < message.size(); ++i) {
+      const std::size_t end =
+          std::min(message.find_first_not_of("0123456789", i + 1), message.size());
+      if (message[i] == '#' && end > i + 1 &&
+          std::stoul(string(message.substr(i + 1))) < bytes.size()) {
+        out += '"' + original(string(message.substr(i, end - i))) + '"';
+        i = end - 1;
+      } else {
+        out += message[i] == '\n' ? ' ' : message[i];
+      }
+    }
+    return out;
+  }
+};
+
+bool is_negative_number(string_view word) {
+  return word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+}
+
+CLI::Option* find_option(CLI::App& app, CLI::App* sub, const string& name) {
+  CLI::Option* found = sub != nullptr ? sub->get_option_no_throw(name) : nullptr;
+  return found != nullptr ? found : app.get_option_no_throw(name);
+}
+
+// Tells options from operands. `unknown_verb` is set when the first operand is not a verb.
+words split(CLI::App& app, std::span<char* const> argv, std::optional<string>& unknown_verb) {
+  words out;
+  CLI::App* sub = nullptr;
+  bool options_end = false;
+  for (std::size_t i = 1; i < argv.size(); ++i) {
+    const string_view word = argv[i];
+    if (!options_end && word == "--") {
+      options_end = true;
+    } else if (options_end || word.size() < 2 || word[0] != '-' || is_negative_number(word)) {
+      if (sub == nullptr) {
+        const auto named =
+            app.get_subcommands([word](CLI::App* s) { return s->get_name() == word; });
+        if (named.empty()) {
+          unknown_verb = word;
+          return out;
+        }
+        sub = named.front();
+        out.shown.emplace_back(word);
+      } else {
+        out.operands.emplace_back(word);
+        out.shown.push_back(out.stand_in(word));
+      }
+    } else {
+      const std::size_t equals = word.find('=');
+      const string name(word.substr(0, equals));
+      const CLI::Option* option = find_option(app, sub, name);
+      if (option == nullptr || option->get_items_expected_max() == 0) {
+        out.shown.emplace_back(word);
+      } else {
+        out.shown.push_back(name);
+        if (equals != string_view::npos)
+          out.shown.push_back(out.stand_in(word.substr(equals + 1)));
+        else if (i + 1 < argv.size())
+          out.shown.push_back(out.stand_in(argv[++i]));
+      }
+    }
+  }
+  return out;
+}
+
+void describe(CLI::App& app, arguments& into) {
+  const auto text = [](CLI::App& to, const char* name, std::optional<string>& target,
+                       const char* placeholder, const char* help) {
+    to.add_option_function<string>(
+          name, [&target](const string& s) { target = s; }, help)
+        ->option_text(placeholder);
+  };
+  app.name("mcx");
+  app.description("Reads and writes memcached.\n");
+  app.set_version_flag("--version", "mcx " + string(memcxx::library_version),
+                       "Print the version of mcx and exit");
+  app.footer(footer);
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  text(app, "--servers", into.servers, "SERVERS",
+       "A list or a URI (default: $MEMCXX_SERVERS, then 127.0.0.1)");
+  text(app, "--protocol", into.protocol, "NAME", "auto (default), classic, meta or binary");
+  text(app, "--distribution", into.distribution, "NAME",
+       "How keys are spread over servers (default: ketama)");
+  text(app, "--timeout", into.timeout, "TIME", "For each call, as 250ms (default: 1s)");
+  app.add_flag("--json", into.json, "Print one JSON object a line, errors included");
+
+  for (const verb& v : all_verbs()) {
+    CLI::App* sub = app.add_subcommand(string(v.name), string(v.help));
+    sub->group("Verbs");
+    sub->footer("Global options and forms of TTL: mcx --help");
+    for (const operand& o : v.operands)
+      sub->add_option_function<std::vector<string>>(
+             string(o.name), [](const std::vector<string>&) {}, string(o.help))
+          ->expected(o.least == 0 ? 1 : o.least, o.most)
+          ->required(o.least > 0)
+          ->option_text(o.most > 1 ? "..." : " ");
+    if ((v.options & with_ttl) != 0)
+      text(*sub, "--ttl", into.ttl, "TTL",
+           (v.options & with_initial) != 0 ? "Time to live of a counter that --initial creates"
+                                           : "Time to live (default: never expires)");
+    if ((v.options & with_flags) != 0)
+      text(*sub, "--flags", into.flags, "N", "Client flags, a 32 bit number (default: 0)");
+    if ((v.options & with_initial) != 0)
+      text(*sub, "--initial", into.initial, "N",
+           "Create the counter with this value when there is none");
+    if (v.name == "delete")
+      sub->add_flag("--everywhere", into.everywhere, "On every server, wherever the key belongs");
+    if (v.name == "flush")
+      text(*sub, "--delay", into.delay, "TIME", "After this time (default: now)");
+  }
+}
+
+std::unexpected<nothing_to_run> mistake(string message) {
+  return std::unexpected(nothing_to_run{true, std::move(message)});
+}
+
+}  // namespace
+
+std::expected<arguments, nothing_to_run> parse_arguments(std::span<char* const> argv) {
+  arguments parsed;
+  CLI::App app;
+  describe(app, parsed);
+  std::optional<string> unknown_verb;
+  words given = split(app, argv, unknown_verb);
+  if (unknown_verb)
+    return mistake("there is no verb \"" + *unknown_verb + "\"; mcx --help lists them");
+  std::ranges::reverse(given.shown);  // as the parser wants a vector
+  try {
+    app.parse(std::vector<string>(given.shown));
+  } catch (const CLI::CallForVersion& e) {
+    return std::unexpected(nothing_to_run{false, string(e.what()) + "\n"});
+  } catch (const CLI::Success&) {
+    return std::unexpected(nothing_to_run{false, app.help()});
+  } catch (const CLI::ParseError& e) {
+    return mistake(given.restored(e.what()));
+  }
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) return mistake("a verb is needed; mcx --help lists them");
+  parsed.verb = chosen.front()->get_name();
+  parsed.operands = std::move(given.operands);
+  for (auto member :
+       {&arguments::servers, &arguments::protocol, &arguments::distribution, &arguments::timeout,
+        &arguments::ttl, &arguments::flags, &arguments::initial, &arguments::delay})
+    if (auto& option = parsed.*member) option = given.original(*option);
+  return parsed;
+}
+
+bool asks_for_json(std::span<char* const> argv) {
+  for (const char* word : argv) {
+    if (string_view(word) == "--") return false;
+    if (string_view(word) == "--json") return true;
+  }
+  return false;
+}
+
+}  // namespace mcx

@@ -1,0 +1,288 @@
+#include "output.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "input.hpp"
+
+namespace mcx {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+using std::string;
+using std::string_view;
+
+// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(string_view text) noexcept {
+  std::size_t i = 0;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  while (i < text.size()) {
+    const unsigned lead = byte(i++);
+    if (lead < 0x80) continue;
+    const std::size_t more = lead >= 0xc2 && lead <= 0xdf   ? 1
+                             : lead >= 0xe0 && lead <= 0xef ? 2
+                             : lead >= 0xf0 && lead <= 0xf4 ? 3
+                                                            : 0;
+    if (more == 0 || text.size() - i < more) return false;
+    const unsigned next = byte(i);
+    if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
+        (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f))
+      return false;
+    for (std::size_t n = 0; n < more; ++n, ++i)
+      if ((byte(i) & 0xc0U) != 0x80) return false;
+  }
+  return true;
+}
+
+// RFC 4648, section 4.
+string base64(string_view bytes) {
+  constexpr string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? alphabet[group >> (18 - 6 * k) & 63U] : '=';
+  }
+  return out;
+}
+
+// Bytes that JSON cannot hold stand under another name.
+void put_bytes(json& object, const string& name, string_view bytes) {
+  if (is_utf8(bytes))
+    object[name] = bytes;
+  else
+    object[name + "_base64"] = base64(bytes);
+}
+
+json about_key(string_view key) {
+  json object = json::object();
+  put_bytes(object, "key", key);
+  return object;
+}
+
+json number_or_null(std::uint64_t n) { return n == 0 ? json() : json(n); }
+json text_or_null(string_view s) { return s.empty() ? json() : json(s); }
+
+string json_line(const json& object) {
+  // What a server printed may hold anything; keys and values are valid by now.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+string printed(const memcxx::stat_value& value) {
+  return std::visit(
+      [](const auto& v) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, string>) {
+          return v;
+        } else {
+          std::array<char, 32> digits;
+          const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), v).ptr;
+          return string(digits.data(), end);
+        }
+      },
+      value);
+}
+
+string milliseconds(std::chrono::nanoseconds time) {
+  std::array<char, 32> text;
+  const double ms = std::chrono::duration<double, std::milli>(time).count();
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), ms, std::chars_format::fixed, 3).ptr;
+  return {text.data(), end};
+}
+
+}  // namespace
+
+exit_code code_of(const memcxx::error& e) noexcept {
+  if (e == memcxx::errc::cancelled) return exit_code::failure;
+  switch (e.whose()) {
+    case memcxx::fault::none:
+      return exit_code::done;
+    case memcxx::fault::answer:
+      return exit_code::unmet;
+    case memcxx::fault::caller:
+      return exit_code::mistake;
+    case memcxx::fault::server:
+    case memcxx::fault::network:
+    case memcxx::fault::clock:
+      return exit_code::failure;
+  }
+  return exit_code::failure;
+}
+
+void output::bytes(string_view text) noexcept {
+  if (write_error_ != 0 || text.empty()) return;
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+    write_error_ = errno != 0 ? errno : EIO;
+}
+
+void output::line(std::initializer_list<string_view> fields) noexcept {
+  string_view before = "";
+  for (const string_view field : fields) {
+    bytes(before);
+    bytes(field);
+    before = "\t";
+  }
+  bytes("\n");
+}
+
+void output::hit(string_view key, const memcxx::item& found) {
+  if (!json_) return bytes(found.value);
+  json object = about_key(key);
+  put_bytes(object, "value", found.value);
+  object["flags"] = found.flags;
+  object["cas"] = number_or_null(found.cas);
+  object["ttl"] = found.ttl ? json(found.ttl->count()) : json();
+  bytes(json_line(object));
+}
+
+void output::stored(string_view key, const memcxx::stored& s) {
+  if (!json_) return;
+  json object = about_key(key);
+  object["stored"] = true;
+  object["cas"] = number_or_null(s.cas);
+  bytes(json_line(object));
+}
+
+void output::counted(string_view key, const memcxx::counter& n) {
+  if (!json_) return line({std::to_string(n.value)});
+  json object = about_key(key);
+  object["value"] = n.value;
+  object["cas"] = number_or_null(n.cas);
+  bytes(json_line(object));
+}
+
+void output::changed(string_view key, string_view what) {
+  if (!json_) return;
+  json object = about_key(key);
+  object[string(what)] = true;
+  bytes(json_line(object));
+}
+
+void output::lives_on(string_view key, string_view server) {
+  if (!json_) return line({key, server});
+  json object = about_key(key);
+  object["server"] = server;
+  bytes(json_line(object));
+}
+
+void output::server_did(string_view server, string_view what) {
+  if (!json_) return line({server, what});
+  bytes(json_line(json{{"server", server}, {what, true}}));
+}
+
+void output::server_version(string_view server, string_view version) {
+  if (!json_) return line({server, version});
+  bytes(json_line(json{{"server", server}, {"version", version}}));
+}
+
+void output::server_answered(string_view server, std::chrono::nanoseconds after) {
+  if (!json_) return line({server, "ok", milliseconds(after) + " ms"});
+  const double ms = std::chrono::duration<double, std::milli>(after).count();
+  bytes(json_line(json{{"server", server}, {"ok", true}, {"ms", ms}}));
+}
+
+void output::server_stats(string_view server, string_view group, const memcxx::statistics& stats) {
+  if (!json_) {
+    for (const auto& [name, value] : stats) line({server, name, printed(value)});
+    return;
+  }
+  json values = json::object();
+  for (const auto& [name, value] : stats)
+    std::visit([&](const auto& v) { values[name] = v; }, value);
+  bytes(json_line(
+      json{{"server", server}, {"group", text_or_null(group)}, {"stats", std::move(values)}}));
+}
+
+void output::failed(const memcxx::error& e, string_view key, bool silent) {
+  if (json_) error_object(e, &key, e.server());
+  const exit_code code = code_of(e);
+  if (code == exit_code::unmet)
+    complain(code, silent ? string() : e.what() + ": key " + quoted(key));
+  else if (e == memcxx::errc::invalid_key)
+    complain(code, e.what() + ": key " + quoted(key));
+  else
+    complain(code, e.what());
+}
+
+void output::failed(const memcxx::error& e) {
+  if (json_) error_object(e, nullptr, e.server());
+  complain(code_of(e), e.what());
+}
+
+void output::server_failed(string_view server, const memcxx::error& e, bool listed) {
+  if (json_)
+    error_object(e, nullptr, server);
+  else if (listed)
+    line({server, e.what()});
+  complain(code_of(e), e.server().empty() ? e.what() + ", for " + string(server) : e.what());
+}
+
+void output::server_missed(string_view server, bool elsewhere) {
+  if (json_)
+    error_object(memcxx::errc::miss, nullptr, server);
+  else
+    line({server, "miss"});
+  if (!elsewhere) complain(exit_code::unmet, {});
+}
+
+void output::error_object(const memcxx::error& e, const string_view* key, string_view server) {
+  json object = key != nullptr ? about_key(*key) : json{{"key", nullptr}};
+  object["error"] = memcxx::name_of(e.code());
+  object["server"] = text_or_null(server);
+  object["message"] = text_or_null(e.message());
+  bytes(json_line(object));
+}
+
+void output::complain(exit_code code, string text) {
+  constexpr std::size_t most = 4;
+  if (code < worst_) return;
+  if (code > worst_) {
+    worst_ = code;
+    complaints_.clear();
+    more_complaints_ = 0;
+  }
+  if (text.empty() || std::ranges::find(complaints_, text) != complaints_.end()) return;
+  if (complaints_.size() < most)
+    complaints_.push_back(std::move(text));
+  else
+    ++more_complaints_;
+}
+
+exit_code output::finish() noexcept try {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && write_error_ == 0) write_error_ = errno != 0 ? errno : EIO;
+  if (write_error_ != 0)
+    complain(exit_code::failure,
+             "standard output: " + std::generic_category().message(write_error_));
+  string all;
+  for (const string& text : complaints_) all += (all.empty() ? "mcx: " : "; ") + text;
+  if (more_complaints_ != 0) all += "; and " + std::to_string(more_complaints_) + " more";
+  // One line, whatever a message holds.
+  for (char& c : all)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  if (!all.empty()) {
+    all += '\n';
+    // When standard error is gone as well there is nobody left to tell.
+    std::fwrite(all.data(), 1, all.size(), stderr);
+  }
+  return worst_;
+} catch (...) {
+  return exit_code::failure;
+}
+
+}  // namespace mcx

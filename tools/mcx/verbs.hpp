@@ -1,0 +1,37 @@
+// Every verb of mcx: what it asks of the client, and what it tells of the answer.
+// Never here: how replies are printed, how the command line is read.
+#pragma once
+
+#include <memcxx/client.hpp>
+
+#include "arguments.hpp"
+#include "output.hpp"
+
+namespace mcx {
+
+struct run {
+  memcxx::client& cache;
+  const arguments& given;
+  output& out;
+};
+
+// Runs the verb that was given. Its outcome, errors included, is in `r.out`.
+void run_verb(const run& r);
+
+// For one key or several (key_verbs.cpp).
+void get(const run& r);
+void gat(const run& r);
+void store(const run& r);
+void remove(const run& r);
+void touch(const run& r);
+void count(const run& r);
+
+// For every server (server_verbs.cpp).
+void remove_everywhere(const run& r);
+void flush(const run& r);
+void stats(const run& r);
+void version(const run& r);
+void ping(const run& r);
+void which(const run& r);
+
+}  // namespace mcx
