@@ -106,6 +106,8 @@ def main():
         finally:
             proxy.terminate()
             proxy.wait(10)
+            for path in (s.partition("*")[0][5:] for s in servers if s.startswith("unix:")):
+                os.unlink(path)
     print("".join(DIGITS[found[key]] for key in keys))
 
 

@@ -74,29 +74,29 @@ std::string known_schemes(const options& o) {
 
 result<void> check_server(const server_address& s, const options& o) {
   if (s.scheme != "memcached" && s.scheme != "memory" && !o.drivers.contains(s.scheme))
-    return api::invalid("scheme " + api::quoted(s.scheme) + " is not known; known are " +
+    return api::invalid("scheme " + api::in_quotes(s.scheme) + " is not known; known are " +
                         known_schemes(o));
   std::string fault;
   if (s.is_unix) {
     if (s.scheme != "memcached")
-      fault = "a unix socket cannot be served by scheme " + api::quoted(s.scheme);
+      fault = "a unix socket cannot be served by scheme " + api::in_quotes(s.scheme);
     else
       fault = api::path_fault(s.host);
   } else if (s.scheme == "memcached") {
     fault = api::host_fault(s.host);
     if (fault.empty() && s.port == 0)
-      fault = "port 0 in " + api::quoted(s.name()) + " is not between 1 and 65535";
+      fault = "port 0 in " + api::in_quotes(s.name()) + " is not between 1 and 65535";
   } else if (api::has_control(s.host)) {
-    fault = "host " + api::quoted(s.host) + " holds a control byte";
+    fault = "host " + api::in_quotes(s.host) + " holds a control byte";
   } else if (s.host.size() > longest_host) {
-    fault = "host " + api::quoted(s.host) + " is longer than 253 bytes";
+    fault = "host " + api::in_quotes(s.host) + " is longer than 253 bytes";
   }
   if (!fault.empty()) return api::invalid(std::move(fault));
   if (s.weight < 1 || s.weight > heaviest)
-    return api::invalid("weight " + std::to_string(s.weight) + " of " + api::quoted(s.name()) +
+    return api::invalid("weight " + std::to_string(s.weight) + " of " + api::in_quotes(s.name()) +
                         " is not between 1 and 65535");
   if (api::has_control(s.label))
-    return api::invalid("label " + api::quoted(s.label) + " of " + api::quoted(s.name()) +
+    return api::invalid("label " + api::in_quotes(s.label) + " of " + api::in_quotes(s.name()) +
                         " holds a control byte");
   return {};
 }
@@ -108,9 +108,9 @@ result<void> check_servers(const options& o) {
   for (const server_address& s : o.servers) {
     if (auto fine = check_server(s, o); !fine) return fine;
     if (!seen.insert(identity(s)).second)
-      return api::invalid("server " + api::quoted(s.name()) + " is listed twice");
+      return api::invalid("server " + api::in_quotes(s.name()) + " is listed twice");
     if (!labels.insert(s.label.empty() ? s.name() : s.label).second)
-      return api::invalid("label " + api::quoted(s.label.empty() ? s.name() : s.label) +
+      return api::invalid("label " + api::in_quotes(s.label.empty() ? s.name() : s.label) +
                           " belongs to two servers");
   }
   return {};
@@ -128,7 +128,7 @@ result<void> check_prefix(const options& o) {
                         " bytes leaves no room for a key; it must be shorter than 250");
   if (protocol::is_text_safe(o.prefix)) return {};
   if (o.protocol != protocol_choice::meta && o.protocol != protocol_choice::binary)
-    return api::invalid("prefix " + api::quoted(o.prefix) +
+    return api::invalid("prefix " + api::in_quotes(o.prefix) +
                         " holds a space or a control byte, which only the protocols meta and "
                         "binary carry, and protocol is " +
                         std::string(name_of(o.protocol)));
@@ -147,8 +147,8 @@ result<void> check_distribution(const options& o) {
     if (!list.empty()) list += ", ";
     list += name;
   }
-  return api::invalid("distribution " + api::quoted(o.distribution) + " is not known; known are " +
-                      list);
+  return api::invalid("distribution " + api::in_quotes(o.distribution) +
+                      " is not known; known are " + list);
 }
 
 }  // namespace
@@ -183,12 +183,13 @@ bool is_ipv6(std::string_view text) noexcept {
 std::string host_fault(std::string_view host) {
   if (host.empty()) return "the host is empty";
   if (is_ipv6(host)) return {};
-  const std::string named = "host " + quoted(host);
+  const std::string named = "host " + in_quotes(host);
   if (host.size() - (host.ends_with('.') ? 1 : 0) > longest_host)
     return named + " is longer than 253 bytes";
   for (const char c : host) {
     if (is_alnum(c) || c == '.' || c == '-' || c == '_') continue;
-    return named + " holds " + quoted({&c, 1}) + ", which is neither letter, digit nor one of .-_";
+    return named + " holds " + in_quotes({&c, 1}) +
+           ", which is neither letter, digit nor one of .-_";
   }
   std::string_view rest = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   while (true) {
@@ -208,9 +209,10 @@ std::string host_fault(std::string_view host) {
 
 std::string path_fault(std::string_view path) {
   if (path.empty()) return "the path of the unix socket is empty";
-  if (has_control(path)) return "path " + quoted(path) + " holds a control byte";
+  if (has_control(path)) return "path " + in_quotes(path) + " holds a control byte";
   if (path.size() > longest_path)
-    return "path " + quoted(path) + " is longer than 107 bytes, the most that a unix socket takes";
+    return "path " + in_quotes(path) +
+           " is longer than 107 bytes, the most that a unix socket takes";
   return {};
 }
 
@@ -228,7 +230,7 @@ result<milliseconds> parse_duration(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> units{
       {{"ms", 1}, {"s", 1'000}, {"", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
   const auto bad = [&](std::string_view why) {
-    return api::invalid("duration " + api::quoted(text) + " " + std::string(why));
+    return api::invalid("duration " + api::in_quotes(text) + " " + std::string(why));
   };
   constexpr std::string_view forms = "is not a number with ms, s, m, h or d behind it";
 

@@ -16,7 +16,7 @@ namespace memcxx::api {
 
 // The text in double quotes, fit for one line of a log: anything but printable ASCII is written as
 // \xNN, and what is longer than 80 bytes is cut.
-inline std::string quoted(std::string_view text) {
+inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 80;
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out = "\"";

@@ -19,8 +19,8 @@ namespace memcxx {
 
 namespace {
 
+using api::in_quotes;
 using api::invalid;
-using api::quoted;
 using std::string_view;
 
 // --- servers ------------------------------------------------------------------------------------
@@ -59,14 +59,15 @@ result<void> check_scheme(string_view scheme, const options& known) {
   std::string list = "memcached, unix, inet, inet6, memory";
   for (const auto& [name, _] : known.drivers)
     if (name != "memory") list += ", " + name;
-  return invalid("scheme " + quoted(scheme) + (is_scheme(scheme) ? "" : " is malformed, and") +
+  return invalid("scheme " + in_quotes(scheme) + (is_scheme(scheme) ? "" : " is malformed, and") +
                  " is not known; known are " + list);
 }
 
 result<std::uint16_t> parse_port(string_view port, string_view item) {
   const auto number = api::whole_number(port);
   if (!number || *number < 1 || *number > 65'535)
-    return invalid("port " + quoted(port) + " in " + quoted(item) + " is not between 1 and 65535");
+    return invalid("port " + in_quotes(port) + " in " + in_quotes(item) +
+                   " is not between 1 and 65535");
   return static_cast<std::uint16_t>(*number);
 }
 
@@ -76,7 +77,7 @@ result<std::string> parse_bracketed(string_view inside, string_view item) {
   if (const std::size_t at = host.find("%25"); at != std::string::npos && at + 3 < host.size())
     host.erase(at + 1, 2);
   if (!api::is_ipv6(host) || host.find(':') == std::string::npos)
-    return invalid(quoted(inside) + " in " + quoted(item) + " is not a valid IPv6 address");
+    return invalid(in_quotes(inside) + " in " + in_quotes(item) + " is not a valid IPv6 address");
   return host;
 }
 
@@ -86,7 +87,8 @@ result<server_address> parse_network(string_view text, string_view item) {
   std::optional<string_view> port;
   if (text.starts_with('[')) {
     const std::size_t close = text.find(']');
-    if (close == string_view::npos) return invalid(quoted(item) + " has a \"[\" without a \"]\"");
+    if (close == string_view::npos)
+      return invalid(in_quotes(item) + " has a \"[\" without a \"]\"");
     auto host = parse_bracketed(text.substr(1, close - 1), item);
     if (!host) return std::unexpected(host.error());
     server.host = *std::move(host);
@@ -94,19 +96,20 @@ result<server_address> parse_network(string_view text, string_view item) {
     if (behind.starts_with(':'))
       port = behind.substr(1);
     else if (!behind.empty())
-      return invalid(quoted(behind) + " in " + quoted(item) + " does not belong behind a \"]\"");
+      return invalid(in_quotes(behind) + " in " + in_quotes(item) +
+                     " does not belong behind a \"]\"");
   } else if (api::is_ipv6(text)) {
     server.host = text;
   } else {
     const std::size_t colon = text.find(':');
     if (colon != text.rfind(':'))
-      return invalid(quoted(item) +
+      return invalid(in_quotes(item) +
                      " has more than one \":\"; an IPv6 address with a port is written "
                      "[::1]:11211");
     server.host = text.substr(0, colon);
     if (colon != string_view::npos) port = text.substr(colon + 1);
     if (std::string fault = api::host_fault(server.host); !fault.empty())
-      return invalid(fault + (server.host == item ? "" : ", in " + quoted(item)));
+      return invalid(fault + (server.host == item ? "" : ", in " + in_quotes(item)));
   }
   if (port) {
     const auto number = parse_port(*port, item);
@@ -119,13 +122,14 @@ result<server_address> parse_network(string_view text, string_view item) {
 result<server_address> parse_unix(string_view text, string_view item) {
   if (text.starts_with("//")) {  // unix:///path: an empty authority, then the path
     if (!text.starts_with("///"))
-      return invalid(quoted(item) + " names a host; a unix socket is written unix:/path");
+      return invalid(in_quotes(item) + " names a host; a unix socket is written unix:/path");
     text.remove_prefix(2);
   }
   auto path = api::percent_decoded(text);
-  if (!path) return invalid(quoted(item) + " has a \"%\" without two hexadecimal digits behind it");
+  if (!path)
+    return invalid(in_quotes(item) + " has a \"%\" without two hexadecimal digits behind it");
   if (std::string fault = api::path_fault(*path); !fault.empty())
-    return invalid(fault + ", in " + quoted(item));
+    return invalid(fault + ", in " + in_quotes(item));
   server_address server;
   server.host = *std::move(path);
   server.is_unix = true;
@@ -135,7 +139,8 @@ result<server_address> parse_unix(string_view text, string_view item) {
 // The part behind "scheme://" belongs to the driver: no port is read out of it.
 result<server_address> parse_for_driver(string_view scheme, string_view text, string_view item) {
   auto host = api::percent_decoded(text);
-  if (!host) return invalid(quoted(item) + " has a \"%\" without two hexadecimal digits behind it");
+  if (!host)
+    return invalid(in_quotes(item) + " has a \"%\" without two hexadecimal digits behind it");
   server_address server;
   server.scheme = scheme;
   server.host = *std::move(host);
@@ -156,9 +161,9 @@ result<server_address> parse_address(string_view scheme, string_view text, strin
   if (!server) return server;
   const bool v6 = server->host.find(':') != std::string::npos;
   if (scheme == "inet6" && !v6)
-    return invalid(quoted(item) + " is not an IPv6 address, which inet6 asks for");
+    return invalid(in_quotes(item) + " is not an IPv6 address, which inet6 asks for");
   if (scheme == "inet" && v6)
-    return invalid(quoted(item) + " is an IPv6 address, which inet rules out; write inet6");
+    return invalid(in_quotes(item) + " is an IPv6 address, which inet rules out; write inet6");
   return server;
 }
 
@@ -169,14 +174,14 @@ result<server_address> parse_item(string_view item, string_view scheme, const op
     scheme = *own_scheme;
     if (auto fine = check_scheme(scheme, known); !fine) return std::unexpected(fine.error());
     if (scheme == "unix" && !rest.starts_with('/'))
-      return invalid(quoted(item) + " names a host; a unix socket is written unix:/path");
+      return invalid(in_quotes(item) + " names a host; a unix socket is written unix:/path");
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);
   std::uint32_t weight = 1;
   if (const std::size_t star = rest.rfind('*'); star != string_view::npos) {
     const auto number = api::whole_number(rest.substr(star + 1));
     if (!number || *number < 1 || *number > 65'535)
-      return invalid("weight " + quoted(rest.substr(star + 1)) + " in " + quoted(item) +
+      return invalid("weight " + in_quotes(rest.substr(star + 1)) + " in " + in_quotes(item) +
                      " is not between 1 and 65535");
     weight = static_cast<std::uint32_t>(*number);
     rest = rest.substr(0, star);
@@ -230,12 +235,12 @@ result<void> parse_servers(string_view list, options& into) {
   into.servers.clear();
   const bool one_nameless = leading && is_driver(scheme, into) && (rest.empty() || rest == "/");
   if (!one_nameless && rest.find_first_not_of(", ") == string_view::npos)
-    return invalid("there is no server in " + quoted(list));
+    return invalid("there is no server in " + in_quotes(list));
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (entries[i].empty() && !one_nameless)
-      return invalid("server " + std::to_string(i + 1) + " of " + quoted(list) + " is empty");
+      return invalid("server " + std::to_string(i + 1) + " of " + in_quotes(list) + " is empty");
     if (leading && scheme == "unix" && !entries[i].starts_with('/'))
-      return invalid(quoted(list) + " names a host; a unix socket is written unix:/path");
+      return invalid(in_quotes(list) + " names a host; a unix socket is written unix:/path");
     auto server = parse_item(entries[i], scheme, into);
     if (!server) return std::unexpected(server.error());
     into.servers.push_back(*std::move(server));
@@ -353,17 +358,17 @@ result<void> parse_option(string_view text, string_view query, options& into) {
   if (found == known_options.end()) {
     std::string list;
     for (const option& o : known_options) list += (list.empty() ? "" : ", ") + std::string(o.name);
-    return invalid("option " + quoted(name) + " in " + quoted(query) + " is not known; known are " +
-                   list);
+    return invalid("option " + in_quotes(name) + " in " + in_quotes(query) +
+                   " is not known; known are " + list);
   }
   if (equals == string_view::npos)
-    return invalid("option " + quoted(name) + " in " + quoted(query) + " has no value");
+    return invalid("option " + in_quotes(name) + " in " + in_quotes(query) + " has no value");
   const auto value = api::percent_decoded(text.substr(equals + 1));
   if (!value)
-    return invalid("option " + quoted(text) +
+    return invalid("option " + in_quotes(text) +
                    " has a \"%\" without two hexadecimal digits behind it");
   if (const expectation expected = found->read(*value, into); !expected.empty())
-    return invalid("option " + quoted(name) + " is " + quoted(*value) + ", and should be " +
+    return invalid("option " + in_quotes(name) + " is " + in_quotes(*value) + ", and should be " +
                    expected);
   return {};
 }
@@ -375,18 +380,18 @@ result<void> parse_options(string_view query, options& into) {
     const std::size_t end = std::min(rest.find('&'), rest.size());
     const string_view text = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (text.empty()) return invalid("there is an empty option in " + quoted(query));
+    if (text.empty()) return invalid("there is an empty option in " + in_quotes(query));
     if (auto fine = parse_option(text, query, into); !fine) return fine;
     const string_view name = text.substr(0, text.find('='));
     if (std::ranges::find(seen, name) != seen.end())
-      return invalid("option " + quoted(name) + " in " + quoted(query) + " is given twice");
+      return invalid("option " + in_quotes(name) + " in " + in_quotes(query) + " is given twice");
     seen.push_back(name);
   }
   return {};
 }
 
 result<options> parse_all(string_view uri, options defaults) {
-  if (api::has_control(uri)) return invalid(quoted(uri) + " holds a control byte");
+  if (api::has_control(uri)) return invalid(in_quotes(uri) + " holds a control byte");
   const std::size_t question = std::min(uri.find('?'), uri.size());
   const string_view query = uri.substr(std::min(question + 1, uri.size()));
   if (auto fine = parse_servers(uri.substr(0, question), defaults); !fine)
@@ -419,7 +424,7 @@ result<options> parse_uri(string_view uri, options defaults) {
 
 result<server_address> parse_server(string_view text) {
   const auto parse = [text]() -> result<server_address> {
-    if (api::has_control(text)) return invalid(quoted(text) + " holds a control byte");
+    if (api::has_control(text)) return invalid(in_quotes(text) + " holds a control byte");
     if (text.empty()) return invalid("the server is empty");
     const bool is_path = text.starts_with("unix:") || text.starts_with('/');
     options alone;
@@ -427,7 +432,7 @@ result<server_address> parse_server(string_view text) {
       if (auto fine = check_scheme(*scheme, alone); !fine) return std::unexpected(fine.error());
     if (!is_path && has_credentials(text)) return credentials_refused();
     if (!is_path && text.find_first_of(", ?") != string_view::npos)
-      return invalid(quoted(text) + " is not one server");
+      return invalid(in_quotes(text) + " is not one server");
     auto server = parse_item(text, "memcached", alone);
     if (!server) return server;
     alone.servers.push_back(*server);

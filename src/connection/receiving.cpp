@@ -22,11 +22,12 @@ using protocol::verb;
 
 namespace {
 
-// On a connection where both mix, the third byte tells: meta's codes are two letters, and no
-// classic reply has a space or a line's end there, but for a counter's number.
+// On a connection where both mix, the third byte tells: meta's codes are two letters. Classic has a
+// space or a line's end there only in OK and in a counter's number.
 parsed parse_text(std::string_view in, response& r) noexcept {
   if (in.size() < 3) return {};
-  const bool meta = (in[2] == ' ' || in[2] == '\r') && (in[0] < '0' || in[0] > '9');
+  const bool meta =
+      (in[2] == ' ' || in[2] == '\r') && (in[0] < '0' || in[0] > '9') && !in.starts_with("OK");
   return meta ? protocol::meta::parse(in, r) : protocol::classic::parse(in, r);
 }
 

@@ -133,11 +133,6 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   } else {
     write(r, form);
   }
-  // memcached answers binary verbosity with nothing at all.
-  if (form == wire_form::binary && r.op == verb::verbosity) {
-    waiting.back().quiet = true;
-    fence();
-  }
   return {};
 }
 

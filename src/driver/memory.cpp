@@ -2,6 +2,8 @@
 // Never here: what the verbs do (see verbs.hpp), sockets, routing.
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <utility>

@@ -61,7 +61,7 @@ TEST_F(memory_limit, a_value_too_large_drops_the_old_one) {
   for (const verb op :
        {verb::set, verb::add, verb::replace, verb::append, verb::prepend, verb::cas}) {
     set("k", "old");
-    const answer a = store(op, "k", longest + "x", 0, 1);
+    const answer a = store(op, "k", longest + "x", 0, op == verb::cas ? 1 : 0);
     EXPECT_EQ(a.status(), errc::value_too_large);
     EXPECT_NE(a.text, "");
     EXPECT_EQ(read("k"), "(miss)");

@@ -71,7 +71,8 @@ TEST_P(hostile, huge_and_negative_lengths_are_refused) {
                      for (const std::size_t at : {8u, 9u, 10u}) reply[at] = '\xff';
                      reply[11] = static_cast<char>(length.size());
                      return reply;
-                   }));
+                   }),
+                   {errc::protocol_error, errc::value_too_large});
   }
 }
 
@@ -136,7 +137,8 @@ TEST_P(hostile, unknown_status_is_an_error) {
                    with([](const wire::request&) { return "WHATEVER\r\n"; }));
     return;
   }
-  for (const std::uint16_t status : {0x0042, 0x00ff, 0x7fff, 0xffff, 0x0100}) {
+  for (const int code : {0x0042, 0x00ff, 0x7fff, 0xffff, 0x0100}) {
+    const auto status = static_cast<std::uint16_t>(code);
     scripted_server server([&](peer& p) {
       for (;;) p.send(wire::binary_reply(wire::read(p), status, "", "", "what is this"));
     });
@@ -246,23 +248,34 @@ TEST_P(hostile, bytes_behind_a_multi_get_are_refused) {
   EXPECT_EQ(next->value, "1");
 }
 
-TEST_P(hostile, every_single_byte_changed_gives_no_wrong_key_and_no_crash) {
+TEST_P(hostile, every_single_byte_changed_is_seen_where_it_can_be) {
   // Each byte of a good reply is replaced by a few bad ones. A changed value or flag cannot be
-  // seen by anybody; a changed length, key, opaque or end must be.
+  // seen by anybody; a changed length, end, and what says whose reply it is, must be.
   std::atomic<std::size_t> position{0};
   std::atomic<int> byte{0};
   std::atomic<std::size_t> whole{1};
   std::atomic<std::size_t> value_at{0};
+  std::atomic<bool> identifies{false};
   scripted_server server([&](peer& p) {
-    std::string reply = wire::hit(wire::read(p), "value", 3);
+    const wire::request r = wire::read(p);
+    std::string reply = wire::hit(r, "value", 3);
+    const std::size_t at = position;
     whole = reply.size();
     value_at = reply.find("value");
-    reply[position] = static_cast<char>(byte.load());
+    const std::size_t opaque = reply.find(" O");
+    const bool is_name = r.speaks == wire::dialect::classic ? at == 6  // the key
+                         : r.speaks == wire::dialect::meta
+                             ? opaque != std::string::npos && at > opaque + 1 &&
+                                   at < reply.find_first_of(" \r", opaque + 1)
+                             : at >= 12 && at < 16;
+    const char changed = static_cast<char>(byte.load());
+    identifies = is_name && reply[at] != changed;
+    reply[at] = changed;
     p.send(reply);
     p.finish();
   });
   client cache = make_client(server.address(), GetParam(), 2s);
-  for (const int b : {0, '\r', '\n', '9', 'Z', 0xff}) {
+  for (const int b : {0, 13, 10, int{'9'}, int{'Z'}, 0xff}) {
     byte = b;
     for (position = 0; position < whole; ++position) {
       const auto got = cache.get("k");
@@ -270,6 +283,7 @@ TEST_P(hostile, every_single_byte_changed_gives_no_wrong_key_and_no_crash) {
         const bool in_value = position >= value_at && position < value_at + 5;
         EXPECT_TRUE(got->value == "value" || in_value)
             << "byte " << position << " = " << b << " gave '" << got->value << "'";
+        EXPECT_FALSE(identifies) << "byte " << position << " = " << b << ": somebody else's reply";
       } else {
         EXPECT_NE(got.error().code(), errc::timeout) << "byte " << position << " = " << b;
       }

@@ -131,7 +131,8 @@ TEST_P(keys, injection_in_a_prefix_is_refused_or_harmless) {
   memcached_server server;
   client witness = make_client(server.address(), protocol_choice::classic, 2s);
   ASSERT_TRUE(ok(witness.set("canary", "alive")));
-  for (const std::string prefix : {"a\r\nflush_all\r\n", "a b", "a\n", std::string("a\0b", 3)}) {
+  const std::vector<std::string> prefixes = {"a\r\nflush_all\r\n", "a b", "a\n", {"a\0b", 3}};
+  for (const std::string& prefix : prefixes) {
     memcxx::options o = settings_for(server.address(), GetParam(), 2s);
     o.prefix = prefix;
     auto made = client::create(o);

@@ -1,6 +1,5 @@
 // The exact bytes of every classic command, and what the classic protocol refuses.
 #include <gtest/gtest.h>
-
 #include <string>
 
 #include <memcxx/protocol/classic.hpp>
@@ -90,7 +89,8 @@ TEST(classic_encode, the_rest) {
   EXPECT_EQ(bytes({.op = verb::touch, .ttl = 30, .key = "k"}), "touch k 30\r\n");
   EXPECT_EQ(bytes({.op = verb::touch, .quiet = true, .key = "k"}), "touch k 0 noreply\r\n");
   EXPECT_EQ(bytes({.op = verb::incr, .key = "k"}), "incr k 1\r\n");
-  EXPECT_EQ(bytes({.op = verb::decr, .quiet = true, .key = "k", .delta = 3}), "decr k 3 noreply\r\n");
+  EXPECT_EQ(bytes({.op = verb::decr, .quiet = true, .key = "k", .delta = 3}),
+            "decr k 3 noreply\r\n");
   EXPECT_EQ(bytes({.op = verb::flush}), "flush_all\r\n");
   EXPECT_EQ(bytes({.op = verb::flush, .quiet = true, .ttl = 10}), "flush_all 10 noreply\r\n");
   EXPECT_EQ(bytes({.op = verb::flush, .ttl = -1}), "flush_all\r\n");
@@ -106,7 +106,8 @@ TEST(classic_encode, the_rest) {
 TEST(classic_check, refuses_what_only_meta_carries) {
   for (const want w : {want::ttl, want::last_access, want::hit_before, want::size}) {
     EXPECT_EQ(refused({.wants = want::value | w, .key = "k"}), errc::not_supported);
-    EXPECT_EQ(refused({.op = verb::gat, .wants = want::value | w, .key = "k"}), errc::not_supported);
+    EXPECT_EQ(refused({.op = verb::gat, .wants = want::value | w, .key = "k"}),
+              errc::not_supported);
   }
   EXPECT_EQ(refused({.wants = want::nothing, .key = "k"}), errc::not_supported);
   EXPECT_EQ(refused({.wants = want::cas, .key = "k"}), errc::not_supported);

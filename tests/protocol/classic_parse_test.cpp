@@ -1,6 +1,5 @@
 // Every classic reply, each also split at every byte; and what is not one.
 #include <gtest/gtest.h>
-
 #include <string>
 
 #include <memcxx/protocol/classic.hpp>
@@ -47,15 +46,33 @@ TEST(classic_parse, value_limits) {
   const std::string key(250, 'k');
   EXPECT_EQ(whole("VALUE " + key + " 0 4294967295\r\n").r.key, key);
   EXPECT_EQ(whole("VALUE k 0 4294967295\r\n").p.body_size, 4294967295U);
-  for (const char* bad :
-       {"VALUE k 0 4294967296\r\n", "VALUE k 0 -1\r\n", "VALUE k 0 +1\r\n", "VALUE k 0 1x\r\n",
-        "VALUE k 0 0x10\r\n", "VALUE k 0 99999999999999999999\r\n",
-        "VALUE k 0 18446744073709551616\r\n", "VALUE k 4294967296 1\r\n", "VALUE k -1 1\r\n",
-        "VALUE k 0 1 18446744073709551616\r\n", "VALUE k 0 1 -1\r\n", "VALUE k 0 1 \r\n",
-        "VALUE k 0 1 1 1\r\n", "VALUE k 0 1 1 \r\n", "VALUE k 0  1\r\n", "VALUE  0 1\r\n",
-        "VALUE k 0\r\n", "VALUE k 0 \r\n", "VALUE k\r\n", "VALUE \r\n", "VALUE\r\n",
-        "VALUE k\r\nb 0 1\r\n", "VALUE k\tb 0 1\r\n", "VALUE k 0 1\n", "VALUE k 0 1\r\r\n",
-        "VALUE k 0 000000000000000000001\r\n", "value k 0 1\r\n"})
+  for (const char* bad : {"VALUE k 0 4294967296\r\n",
+                          "VALUE k 0 -1\r\n",
+                          "VALUE k 0 +1\r\n",
+                          "VALUE k 0 1x\r\n",
+                          "VALUE k 0 0x10\r\n",
+                          "VALUE k 0 99999999999999999999\r\n",
+                          "VALUE k 0 18446744073709551616\r\n",
+                          "VALUE k 4294967296 1\r\n",
+                          "VALUE k -1 1\r\n",
+                          "VALUE k 0 1 18446744073709551616\r\n",
+                          "VALUE k 0 1 -1\r\n",
+                          "VALUE k 0 1 \r\n",
+                          "VALUE k 0 1 1 1\r\n",
+                          "VALUE k 0 1 1 \r\n",
+                          "VALUE k 0  1\r\n",
+                          "VALUE  0 1\r\n",
+                          "VALUE k 0\r\n",
+                          "VALUE k 0 \r\n",
+                          "VALUE k\r\n",
+                          "VALUE \r\n",
+                          "VALUE\r\n",
+                          "VALUE k\r\nb 0 1\r\n",
+                          "VALUE k\tb 0 1\r\n",
+                          "VALUE k 0 1\n",
+                          "VALUE k 0 1\r\r\n",
+                          "VALUE k 0 000000000000000000001\r\n",
+                          "value k 0 1\r\n"})
     expect_malformed(classic::parse, bad);
   expect_malformed(classic::parse, "VALUE k" + key + " 0 1\r\n");
 }
@@ -81,9 +98,9 @@ TEST(classic_parse, numbers) {
   EXPECT_EQ(number("9          \r\n"), 9U);
   EXPECT_EQ(number("9999999999999999999\r\n"), 9999999999999999999U);
   EXPECT_EQ(number("18446744073709551615\r\n"), UINT64_MAX);
-  for (const char* bad : {"18446744073709551616\r\n", "99999999999999999999\r\n",
-                          "184467440737095516150\r\n", "-1\r\n", "+1\r\n", "1 2\r\n", "1x\r\n",
-                          "0x1\r\n", " 1\r\n", "1\t\r\n", "1.0\r\n"})
+  for (const char* bad :
+       {"18446744073709551616\r\n", "99999999999999999999\r\n", "184467440737095516150\r\n",
+        "-1\r\n", "+1\r\n", "1 2\r\n", "1x\r\n", "0x1\r\n", " 1\r\n", "1\t\r\n", "1.0\r\n"})
     expect_malformed(classic::parse, bad);
 }
 
@@ -137,11 +154,27 @@ TEST(classic_parse, errors) {
 }
 
 TEST(classic_parse, anything_else_is_malformed) {
-  for (const char* bad :
-       {"\r\n", "\n", "END\n", "END \r\n", "end\r\n", "ENDX\r\n", "STORED \r\n", "STOREDSTORED\r\n",
-        "HD\r\n", "EN\r\n", "VA 1\r\nx\r\n", "MN\r\n", "ERRORS\r\n", "CLIENT_ERRORS x\r\n",
-        "SERVER_ERRORX\r\n", "HTTP/1.1 400 Bad Request\r\n", "-ERR unknown command\r\n", "+OK\r\n",
-        "\x81\x01\r\n", "OK\n\r\n", "NOT_FOUND\r\r\n"})
+  for (const char* bad : {"\r\n",
+                          "\n",
+                          "END\n",
+                          "END \r\n",
+                          "end\r\n",
+                          "ENDX\r\n",
+                          "STORED \r\n",
+                          "STOREDSTORED\r\n",
+                          "HD\r\n",
+                          "EN\r\n",
+                          "VA 1\r\nx\r\n",
+                          "MN\r\n",
+                          "ERRORS\r\n",
+                          "CLIENT_ERRORS x\r\n",
+                          "SERVER_ERRORX\r\n",
+                          "HTTP/1.1 400 Bad Request\r\n",
+                          "-ERR unknown command\r\n",
+                          "+OK\r\n",
+                          "\x81\x01\r\n",
+                          "OK\n\r\n",
+                          "NOT_FOUND\r\r\n"})
     expect_malformed(classic::parse, bad);
 }
 

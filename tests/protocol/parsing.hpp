@@ -3,11 +3,10 @@
 // Never here: anything of a single protocol.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <gtest/gtest.h>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -93,7 +92,8 @@ inline seen parse_whole(parser parse, std::string_view bytes) {
     EXPECT_EQ(p.what, parsed::outcome::need_more) << n << " bytes of " << bytes << ": " << p.why;
   }
   using namespace std::string_view_literals;
-  for (const std::string_view behind : {"\r\n"sv, "x"sv, "END\r\n"sv, " 1"sv, "9"sv, "\n"sv, "\0"sv, "\x81"sv}) {
+  for (const std::string_view behind :
+       {"\r\n"sv, "x"sv, "END\r\n"sv, " 1"sv, "9"sv, "\n"sv, "\0"sv, "\x81"sv}) {
     seen longer{.bytes = exact(std::string(bytes).append(behind))};
     longer.p = parse(longer.bytes.view(), longer.r);
     expect_same(whole, longer);
@@ -116,7 +116,7 @@ inline parsed::outcome outcome_of(parser parse, std::string_view bytes) {
   return parse(copy.view(), r).what;
 }
 
-// The bytes of a request. The room behind the head must stay untouched.
+// The bytes of a request, written into memory that ends where the promised room ends.
 inline std::string encoded(encoder encode, const request& r, std::size_t room = 512) {
   const std::unique_ptr<char[]> out = std::make_unique<char[]>(room);
   const std::size_t n = encode(r, out.get());

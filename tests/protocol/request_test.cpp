@@ -1,6 +1,5 @@
 // Names of verbs, and the key rules.
 #include <gtest/gtest.h>
-
 #include <set>
 #include <string>
 

@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,6 +10,8 @@
 #include <vector>
 
 #include <memcxx/version.hpp>
+
+#include "input.hpp"
 
 namespace mcx {
 
@@ -121,15 +123,18 @@ struct words {
   // A message of the parser, with the bytes put back, fit for one line.
   string restored(string_view message) const {
     string out;
-    for (std::size_t i = 0; i < message.size(); ++i) {
-      const std::size_t end =
-          std::min(message.find_first_not_of("0123456789", i + 1), message.size());
-      if (message[i] == '#' && end > i + 1 &&
-          std::stoul(string(message.substr(i + 1))) < bytes.size()) {
-        out += '"' + original(string(message.substr(i, end - i))) + '"';
-        i = end - 1;
+    for (std::size_t i = 0; i < message.size();) {
+      std::size_t index = bytes.size();
+      const char* const from = message.data() + i;
+      const char* const all = message.data() + message.size();
+      const char* end = from + 1;
+      if (*from == '#') end = std::from_chars(from + 1, all, index).ptr;
+      if (index < bytes.size()) {
+        out += in_quotes(bytes[index]);
+        i += static_cast<std::size_t>(end - from);
       } else {
-        out += message[i] == '\n' ? ' ' : message[i];
+        out += *from == '\n' ? ' ' : *from;
+        ++i;
       }
     }
     return out;
@@ -247,7 +252,7 @@ std::expected<arguments, nothing_to_run> parse_arguments(std::span<char* const> 
   std::optional<string> unknown_verb;
   words given = split(app, argv, unknown_verb);
   if (unknown_verb)
-    return mistake("there is no verb \"" + *unknown_verb + "\"; mcx --help lists them");
+    return mistake("there is no verb " + in_quotes(*unknown_verb) + "; mcx --help lists them");
   std::ranges::reverse(given.shown);  // as the parser wants a vector
   try {
     app.parse(std::vector<string>(given.shown));

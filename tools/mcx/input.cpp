@@ -30,7 +30,7 @@ std::unexpected<error> stdin_failed(int code) {
 
 }  // namespace
 
-string quoted(string_view bytes) {
+string in_quotes(string_view bytes) {
   constexpr std::size_t longest = 80;
   constexpr string_view digits = "0123456789abcdef";
   string out = "\"";
@@ -48,14 +48,14 @@ memcxx::result<std::uint64_t> read_number(string_view what, string_view text, st
   std::uint64_t number = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || wrong != std::errc{} || end != text.data() + text.size() || number > most)
-    return invalid(string(what) + " " + quoted(text) + " is not a number from 0 to " +
+    return invalid(string(what) + " " + in_quotes(text) + " is not a number from 0 to " +
                    std::to_string(most));
   return number;
 }
 
 memcxx::result<memcxx::ttl> read_ttl(string_view text) {
   const auto bad = [text] {
-    return invalid("ttl " + quoted(text) +
+    return invalid("ttl " + in_quotes(text) +
                    " is neither a time as 30, 1.5s, 10m, 1h or 30d, nor a point in time as "
                    "@1700000000");
   };

@@ -18,7 +18,7 @@ namespace mcx {
 
 // The bytes in double quotes, on one line: control bytes are written as \xNN, and what is longer
 // than 80 bytes is cut.
-std::string quoted(std::string_view bytes);
+std::string in_quotes(std::string_view bytes);
 
 // A decimal number from 0 to `most`. `what` names it in the error.
 memcxx::result<std::uint64_t> read_number(std::string_view what, std::string_view text,

@@ -46,7 +46,7 @@ memcxx::result<memcxx::protocol_choice> read_protocol(std::string_view name) {
     if (name == known_name) return choice;
   return std::unexpected(error(
       errc::invalid_argument,
-      "protocol " + mcx::quoted(name) + " is not known; known are auto, classic, meta, binary"));
+      "protocol " + mcx::in_quotes(name) + " is not known; known are auto, classic, meta, binary"));
 }
 
 // The options of the URI, then those of the command line on top.

@@ -1,0 +1,9 @@
+// Feeds any bytes to the binary parser. Never here: what the checks are, see parse_any.hpp.
+#include <memcxx/protocol/binary.hpp>
+
+#include "parse_any.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  memcxx::fuzz::parse_any(memcxx::protocol::binary::parse, data, size);
+  return 0;
+}
