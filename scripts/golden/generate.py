@@ -39,6 +39,7 @@ PLAIN = [servers(1), servers(2), servers(3), servers(3, PORTS), servers(5, PORTS
 EVEN = [servers(25)]  # where single precision gives each server 156 points instead of 160
 WEIGHTED = [weighed(servers(2), (1, 4)), weighed(servers(3), (1, 2, 3)),
             weighed(servers(5, PORTS), (3, 1, 7, 2, 10))]
+SHUFFLED = [["127.0.1.30:11211", "127.0.1.2:11212", "127.0.1.3:11211", "127.0.1.1:11212"]]
 HEAVY = [weighed(servers(3), (1, 20, 15))]
 NAMES = [["cache-a.example:11211", "cache-b.example:11212", "Cache-c:11211", "d:1"]]
 ALIASES = [["127.0.1.1:11211=left", "127.0.1.2:11212=right", "127.0.1.3:11211=middle"]]
@@ -137,21 +138,22 @@ PRESETS = {
     "libmemcached-ketama": (LIBMEMCACHED, PLAIN + WEIGHTED, [0]),
     "libmemcached-ketama-weighted": (LIBMEMCACHED, PLAIN + EVEN + WEIGHTED + NAMES + UNIX, [0]),
     "libmemcached-spy": (LIBMEMCACHED, PLAIN + WEIGHTED + NAMES + UNIX, [0]),
-    "twemproxy-ketama/fnv1a_64": (TWEMPROXY, PLAIN + EVEN + WEIGHTED + UNIX, [0]),
-    "twemproxy-modula/fnv1a_64": (TWEMPROXY, PLAIN + WEIGHTED, [0]),
+    "twemproxy-ketama/fnv1a_64": (TWEMPROXY, PLAIN + EVEN + WEIGHTED + SHUFFLED + UNIX, [0]),
+    "twemproxy-modula/fnv1a_64": (TWEMPROXY, PLAIN + WEIGHTED + SHUFFLED + UNIX, [0]),
     "libmc": (LIBMC, PLAIN + ALIASES, [0], TEXT),
     "libmc/crc_32": (LIBMC, ONE_EACH, [0], TEXT),
     "libmc/fnv1_32": (LIBMC, ONE_EACH, [0], TEXT),
     "libmc/fnv1a_32": (LIBMC, ONE_EACH, [0], TEXT),
-    "spymemcached": (("spymemcached 2.12.3, run", from_maven), PLAIN + EVEN + WEIGHTED, [0], TEXT),
+    "spymemcached": (("spymemcached 2.12.3, run", from_maven),
+                     PLAIN + EVEN + WEIGHTED + SHUFFLED, [0], TEXT),
     "gomemcache": (("bradfitz/gomemcache of 2026-04-22, run", from_go), PLAIN, [0]),
     "python-memcached": (("python-memcached 1.62, run", from_pypi("python-memcached==1.62")),
                          PLAIN + WEIGHTED, [0, 1, 9]),
     "python-memcached-1.59": (("python-memcached 1.59, run",
                                from_pypi("python-memcached==1.59", "six")),
                               PLAIN + WEIGHTED, [0, 1, 9]),
-    "pymemcache": (("pymemcache 4.0.0, run", from_pypi("pymemcache==4.0.0")), PLAIN + NAMES,
-                   [0, 1], TEXT),
+    "pymemcache": (("pymemcache 4.0.0, run", from_pypi("pymemcache==4.0.0")),
+                   PLAIN + NAMES + SHUFFLED, [0, 1], TEXT),
     "rustymem": (("reimplementation", anew), PLAIN, [0]),
     "cmemcache": (("reimplementation", anew), PLAIN + WEIGHTED + HEAVY, [0]),
     "memcached2-rehash": (("reimplementation", anew), PLAIN, [0, 1, 9]),

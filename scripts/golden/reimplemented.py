@@ -154,7 +154,7 @@ def maglev(servers, key, attempt, tables={}):
         for server in servers:
             one, two = struct.unpack("<2I", hashlib.md5(split(server)[0].encode()).digest()[:8])
             offset, skip = one % size, two % (size - 1) + 1
-            permutations.append((offset + j * skip) % size for j in range(size))
+            permutations.append(iter([(offset + j * skip) % size for j in range(size)]))
         table, filled = [None] * size, 0
         while filled < size:
             for index, permutation in enumerate(permutations):

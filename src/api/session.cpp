@@ -25,7 +25,7 @@ result<void> session::run(batch& b) {
 std::string_view session::server() const noexcept { return core_->map.names[0]; }
 
 protocol_choice session::speaks() const noexcept {
-  const protocol_choice found = core_->servers[0]->known();
+  const protocol_choice found = core_->servers[0]->speaks();
   return found == protocol_choice::automatic ? core_->settings.protocol : found;
 }
 

@@ -111,7 +111,8 @@ dial::progress dial::shake_hands(clock::time_point now) {
   while (!wire.ready() && !wire.failed() && link_->receive(false)) {
   }
   if (wire.ready()) {
-    if (wire.speaks() != protocol_choice::binary) server_.learned(wire.speaks());
+    server_.spoke(wire.speaks());
+    if (assume_classic_) server_.closes_when_asked();
     return progress::done;
   }
   if (wire.failed()) {

@@ -42,7 +42,7 @@ server::~server() = default;
 connection_options server::wire_options() const {
   connection_options w;
   w.protocol = options_.protocol;
-  w.known = known_.load(std::memory_order_relaxed);
+  if (asked_in_vain_.load(std::memory_order_relaxed)) w.known = protocol_choice::classic;
   w.max_value_size = options_.max_value_size;
   w.check_keys = options_.check_keys;
   return w;

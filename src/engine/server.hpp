@@ -30,9 +30,12 @@ class server final : private fork_guarded {
   // Not null when this server is not on the network.
   [[nodiscard]] const std::shared_ptr<driver>& custom() const noexcept { return driver_; }
 
-  // What a connection to it is made with, including what earlier ones found out.
+  // What a connection to it is made with. Every connection asks the server for its capabilities
+  // anew (a name may lead to another server tomorrow, and one without meta would run values as
+  // commands), unless the question itself ended an earlier one.
   [[nodiscard]] connection_options wire_options() const;
-  void learned(protocol_choice speaks) noexcept { known_.store(speaks, std::memory_order_relaxed); }
+  void closes_when_asked() noexcept { asked_in_vain_.store(true, std::memory_order_relaxed); }
+  void spoke(protocol_choice p) noexcept { speaks_.store(p, std::memory_order_relaxed); }
 
   // --- the pool. A slot is the right to have one connection.
   struct claim {
@@ -53,9 +56,9 @@ class server final : private fork_guarded {
   void give_back_slot() noexcept;
   void close_idle();
   [[nodiscard]] bool has_idle() noexcept;
-  // What connections found the server to speak; automatic before the first.
-  [[nodiscard]] protocol_choice known() const noexcept {
-    return known_.load(std::memory_order_relaxed);
+  // What the newest connection speaks; automatic before the first.
+  [[nodiscard]] protocol_choice speaks() const noexcept {
+    return speaks_.load(std::memory_order_relaxed);
   }
 
   // The lookup of this server's name that is under way, or a new one.
@@ -76,7 +79,8 @@ class server final : private fork_guarded {
   const std::string name_;
   const options& options_;
   std::shared_ptr<driver> driver_;
-  std::atomic<protocol_choice> known_ = protocol_choice::automatic;
+  std::atomic<protocol_choice> speaks_ = protocol_choice::automatic;
+  std::atomic<bool> asked_in_vain_ = false;
   std::atomic<std::uint64_t> unclaimed_ = 0;
 
   std::mutex lock_;

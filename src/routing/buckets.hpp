@@ -5,36 +5,52 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "distributions.hpp"
 
 namespace memcxx::routing {
 
-// Holds one number per server, however large the weights are.
+// Holds two numbers per server, however large the weights are.
 // Threads: immutable, so safe to share.
 class buckets {
  public:
   // `most` is what a larger weight counts as.
   explicit buckets(servers_view servers,
-                   std::uint32_t most = std::numeric_limits<std::uint32_t>::max()) {
-    ends_.reserve(servers.size());
+                   std::uint32_t most = std::numeric_limits<std::uint32_t>::max())
+      : buckets(servers, in_list_order(servers), most) {}
+
+  // `order` holds the index of each server once.
+  buckets(servers_view servers, std::vector<std::uint32_t> order,
+          std::uint32_t most = std::numeric_limits<std::uint32_t>::max())
+      : order_(std::move(order)) {
+    ends_.reserve(order_.size());
     std::uint64_t end = 0;
-    for (const server_address& s : servers) ends_.push_back(end += std::min(s.weight, most));
+    for (const std::uint32_t s : order_) ends_.push_back(end += std::min(servers[s].weight, most));
   }
 
   [[nodiscard]] std::uint64_t count() const noexcept { return ends_.back(); }
-  [[nodiscard]] std::uint32_t servers() const noexcept {
-    return static_cast<std::uint32_t>(ends_.size());
-  }
-  // The server of a bucket below count().
-  [[nodiscard]] std::uint32_t server(std::uint64_t bucket) const noexcept {
-    if (count() == ends_.size()) return static_cast<std::uint32_t>(bucket);
-    return static_cast<std::uint32_t>(std::ranges::upper_bound(ends_, bucket) - ends_.begin());
+
+  // The server of a bucket below count(); then those that follow in the row, which goes round.
+  [[nodiscard]] std::uint32_t server(std::uint64_t bucket, unsigned attempt) const noexcept {
+    std::uint64_t place = bucket;
+    if (count() != ends_.size()) {
+      place = static_cast<std::uint64_t>(std::ranges::upper_bound(ends_, bucket) - ends_.begin());
+    }
+    return order_[(place + attempt) % order_.size()];
   }
 
  private:
-  std::vector<std::uint64_t> ends_;  // for each server, the first bucket after its own
+  static std::vector<std::uint32_t> in_list_order(servers_view servers) {
+    std::vector<std::uint32_t> order(servers.size());
+    std::iota(order.begin(), order.end(), 0U);
+    return order;
+  }
+
+  std::vector<std::uint32_t> order_;
+  std::vector<std::uint64_t> ends_;  // for each place in the row, the first bucket after it
 };
 
 // The server `steps` behind this one in the list, which goes round.

@@ -9,17 +9,16 @@
 namespace memcxx {
 namespace {
 
-using routing::hash_function;
+using namespace routing;
+
 using hash_names = hash_function (*)(std::string_view) noexcept;
 
 struct preset {
   std::string_view name;
-  routing::maker make;
+  maker make;
   hash_names find_hash = nullptr;    // null: bound to its own hash
   std::string_view usual_hash = {};  // when the name does not say
 };
-
-using namespace routing;
 
 constexpr std::array presets = {
     preset{"ketama", make_libmemcached_weighted, find_hash, "md5"},
@@ -30,7 +29,7 @@ constexpr std::array presets = {
     preset{"libmemcached-ketama-weighted", make_libmemcached_weighted, find_hash, "md5"},
     preset{"libmemcached-spy", make_libmemcached_spy, find_hash, "default"},
     preset{"twemproxy-ketama", make_twemproxy_ketama, find_twemproxy_hash, "default"},
-    preset{"twemproxy-modula", make_weighted_modula, find_twemproxy_hash, "default"},
+    preset{"twemproxy-modula", make_twemproxy_modula, find_twemproxy_hash, "default"},
     preset{"libmc", make_libmc, find_libmc_hash, "default"},
     preset{"spymemcached", make_spymemcached},
     preset{"dalli", make_dalli},
@@ -81,9 +80,8 @@ result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
   }
 
   if (servers.empty()) return refuse("a distribution needs at least one server");
-  if (servers.size() > routing::max_servers) {
-    return refuse("a distribution takes at most " + std::to_string(routing::max_servers) +
-                  " servers");
+  if (servers.size() > max_servers) {
+    return refuse("a distribution takes at most " + std::to_string(max_servers) + " servers");
   }
   for (const server_address& s : servers) {
     if (s.weight == 0) return refuse("server " + s.name() + " has weight 0");

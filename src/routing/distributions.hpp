@@ -24,7 +24,7 @@ using maker = distribution_ptr (*)(servers_view servers, hash_function key_hash)
 
 // distributions_modula.cpp: a hash modulo the number of servers or buckets.
 distribution_ptr make_modula(servers_view servers, hash_function key_hash);
-distribution_ptr make_weighted_modula(servers_view servers, hash_function key_hash);
+distribution_ptr make_twemproxy_modula(servers_view servers, hash_function key_hash);
 distribution_ptr make_rustymem(servers_view servers, hash_function);
 distribution_ptr make_gomemcache(servers_view servers, hash_function);
 distribution_ptr make_cmemcache(servers_view servers, hash_function);

@@ -8,35 +8,11 @@
 
 #include "distributions.hpp"
 #include "md5.hpp"
+#include "names.hpp"
 #include "ring.hpp"
 
 namespace memcxx::routing {
 namespace {
-
-using point_name = std::string (*)(const server_address&);
-
-std::string with_port(const server_address& s) { return s.host + ':' + std::to_string(s.port); }
-
-// How each client begins the name of a point, when the server has no label.
-std::string libmemcached_name(const server_address& s) {
-  if (s.is_unix) return s.host + ":0";
-  return s.port == default_port ? s.host : with_port(s);
-}
-
-std::string spy_name(const server_address& s) {
-  return '/' + (s.is_unix ? s.host + ":0" : with_port(s));
-}
-
-std::string twemproxy_name(const server_address& s) {
-  if (s.is_unix) return s.host + ':';
-  return s.port == default_port ? s.host : with_port(s);
-}
-
-std::string spymemcached_name(const server_address& s) { return s.name(); }
-
-std::string label_or(point_name name, const server_address& s) {
-  return (s.label.empty() ? name(s) : s.label) + '-';
-}
 
 // Of points with one value, the server that stands first in the list owns it.
 distribution_ptr make_ring(hash_function key_hash, std::vector<ring_point> points) {
@@ -45,12 +21,12 @@ distribution_ptr make_ring(hash_function key_hash, std::vector<ring_point> point
 }
 
 distribution_ptr make_hundred_points(servers_view servers, hash_function key_hash,
-                                     hash_function point_hash, point_name name) {
+                                     hash_function point_hash, server_name name) {
   constexpr std::uint32_t points_each = 100;
   std::vector<ring_point> points;
   points.reserve(servers.size() * points_each);
   for (std::uint32_t index = 0; index < servers.size(); ++index) {
-    const std::string begin = label_or(name, servers[index]);
+    const std::string begin = label_or(name, servers[index]) + '-';
     for (std::uint32_t i = 0; i < points_each; ++i) {
       points.push_back({point_hash(begin + std::to_string(i)), index});
     }
@@ -79,13 +55,13 @@ std::uint32_t weighted_digests(std::uint32_t weight, std::uint64_t total, std::s
   return static_cast<std::uint32_t>(std::floor(rounded(double{all} + double{0.0000000001F})));
 }
 
-std::vector<ring_point> weighted_points(servers_view servers, point_name name) {
+std::vector<ring_point> weighted_points(servers_view servers, server_name name) {
   std::uint64_t total = 0;
   for (const server_address& s : servers) total += s.weight;
   std::vector<ring_point> points;
   points.reserve(servers.size() * 160);
   for (std::uint32_t index = 0; index < servers.size(); ++index) {
-    add_digests(points, label_or(name, servers[index]),
+    add_digests(points, label_or(name, servers[index]) + '-',
                 weighted_digests(servers[index].weight, total, servers.size()), index);
   }
   return points;
@@ -97,7 +73,7 @@ bool any_weight(servers_view servers) {
 
 // A weight over 1 turns weighted mode on, behind the user's back: md5 points, but still the chosen
 // hash for keys.
-distribution_ptr make_consistent(servers_view servers, hash_function key_hash, point_name name) {
+distribution_ptr make_consistent(servers_view servers, hash_function key_hash, server_name name) {
   if (any_weight(servers)) return make_ring(key_hash, weighted_points(servers, name));
   return make_hundred_points(servers, key_hash, key_hash, name);
 }
@@ -109,7 +85,7 @@ distribution_ptr make_libmemcached_consistent(servers_view servers, hash_functio
 }
 
 distribution_ptr make_libmemcached_spy(servers_view servers, hash_function key_hash) {
-  return make_consistent(servers, key_hash, spy_name);
+  return make_consistent(servers, key_hash, libmemcached_spy_name);
 }
 
 distribution_ptr make_libmemcached_weighted(servers_view servers, hash_function key_hash) {
@@ -127,10 +103,10 @@ distribution_ptr make_libmc(servers_view servers, hash_function key_hash) {
 distribution_ptr make_spymemcached(servers_view servers, hash_function) {
   std::vector<ring_point> points;
   if (any_weight(servers)) {
-    points = weighted_points(servers, spymemcached_name);
+    points = weighted_points(servers, plain_name);
   } else {
     for (std::uint32_t index = 0; index < servers.size(); ++index) {
-      add_digests(points, label_or(spymemcached_name, servers[index]), 40, index);
+      add_digests(points, label_or(plain_name, servers[index]) + '-', 40, index);
     }
   }
   // It keeps points in a map: of those with one value, the server that was added last owns it.

@@ -1,9 +1,14 @@
 // A hash modulo the number of servers, or of buckets; and jump, which is its steady kin.
 // Never here: rings, or rules that hash again after a failure.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "buckets.hpp"
-#include "bytes.hpp"
 #include "distributions.hpp"
 #include "md5.hpp"
+#include "names.hpp"
 
 namespace memcxx::routing {
 namespace {
@@ -29,8 +34,7 @@ class weighted_modula final : public distribution {
       : key_hash_(key_hash), buckets_(std::move(row)) {}
 
   std::uint32_t pick(std::string_view key, unsigned attempt) const noexcept override {
-    return next_server(buckets_.server(key_hash_(key) % buckets_.count()), attempt,
-                       buckets_.servers());
+    return buckets_.server(key_hash_(key) % buckets_.count(), attempt);
   }
 
  private:
@@ -45,7 +49,7 @@ class jump final : public distribution {
   jump(hash_function key_hash, servers_view servers) : key_hash_(key_hash), buckets_(servers) {}
 
   std::uint32_t pick(std::string_view key, unsigned attempt) const noexcept override {
-    return next_server(buckets_.server(bucket_of(key_hash_(key))), attempt, buckets_.servers());
+    return buckets_.server(bucket_of(key_hash_(key)), attempt);
   }
 
  private:
@@ -85,8 +89,18 @@ distribution_ptr make_modula(servers_view servers, hash_function key_hash) {
   return std::make_unique<modula>(key_hash, servers);
 }
 
-distribution_ptr make_weighted_modula(servers_view servers, hash_function key_hash) {
-  return std::make_unique<weighted_modula>(key_hash, buckets(servers));
+// It sorts its servers by name when it reads them, shorter names first.
+distribution_ptr make_twemproxy_modula(servers_view servers, hash_function key_hash) {
+  std::vector<std::pair<std::string, std::uint32_t>> names;
+  for (std::uint32_t i = 0; i < servers.size(); ++i) {
+    names.emplace_back(label_or(twemproxy_name, servers[i]), i);
+  }
+  std::ranges::sort(names, [](const auto& a, const auto& b) {
+    return a.first.size() != b.first.size() ? a.first.size() < b.first.size() : a < b;
+  });
+  std::vector<std::uint32_t> order;
+  for (const auto& [name, index] : names) order.push_back(index);
+  return std::make_unique<weighted_modula>(key_hash, buckets(servers, std::move(order)));
 }
 
 distribution_ptr make_rustymem(servers_view servers, hash_function) {

@@ -33,8 +33,7 @@ class python_memcached final : public distribution {
       const decimal count(i);
       hash = settled(crc32_after(crc32(before.view()), count.view()));
     }
-    return next_server(buckets_.server(hash % buckets_.count()), attempt - rehashes,
-                       buckets_.servers());
+    return buckets_.server(hash % buckets_.count(), attempt - rehashes);
   }
 
  private:

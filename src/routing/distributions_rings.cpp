@@ -11,6 +11,7 @@
 #include "decimal.hpp"
 #include "distributions.hpp"
 #include "md5.hpp"
+#include "names.hpp"
 #include "ring.hpp"
 #include "sha1.hpp"
 
@@ -18,10 +19,6 @@ namespace memcxx::routing {
 namespace {
 
 constexpr std::uint32_t last_value = std::numeric_limits<std::uint32_t>::max();
-
-const std::string& label_or(const std::string& name, const server_address& s) {
-  return s.label.empty() ? name : s.label;
-}
 
 class dalli final : public distribution {
  public:
@@ -50,7 +47,7 @@ distribution_ptr make_gomemcached(servers_view servers, hash_function) {
   constexpr std::uint32_t digests = 40;
   std::vector<ring_point> points;
   for (std::uint32_t index = 0; index < servers.size(); ++index) {
-    const std::string begin = label_or(servers[index].name(), servers[index]) + '#';
+    const std::string begin = label_or(plain_name, servers[index]) + '#';
     for (std::uint32_t i = 0; i < digests; ++i) {
       for (const std::uint32_t value : md5_words(begin + std::to_string(i))) {
         points.push_back({value, index});
@@ -73,7 +70,7 @@ distribution_ptr make_dalli(servers_view servers, hash_function) {
   for (const server_address& s : servers) total += s.weight;
   std::vector<ring_point> entries;
   for (std::uint32_t index = 0; index < servers.size(); ++index) {
-    const std::string begin = label_or(servers[index].name(), servers[index]) + ':';
+    const std::string begin = label_or(plain_name, servers[index]) + ':';
     const double share = static_cast<double>(servers.size() * points_each * servers[index].weight) /
                          static_cast<double>(total);
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(share); ++i) {

@@ -2,7 +2,6 @@
 // Never here: rings.
 #include <algorithm>
 #include <bitset>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "distributions.hpp"
 #include "md5.hpp"
 #include "murmur3.hpp"
+#include "names.hpp"
 
 namespace memcxx::routing {
 namespace {
@@ -54,7 +54,7 @@ class pymemcache final : public distribution {
  public:
   explicit pymemcache(servers_view servers) {
     std::vector<std::string> names;
-    for (const server_address& s : servers) names.push_back(node_name(s));
+    for (const server_address& s : servers) names.push_back(label_or(pymemcache_name, s));
     for (const std::string& name : names) {
       murmur3_state begin(0);
       add_text(begin, name + '-');
@@ -76,11 +76,6 @@ class pymemcache final : public distribution {
     std::uint32_t order_of_name;  // settles equal scores
   };
   static constexpr std::uint64_t nothing_yet = ~std::uint64_t{0};
-
-  static std::string node_name(const server_address& s) {
-    if (!s.label.empty()) return s.label;
-    return s.is_unix ? s.host : s.host + ':' + std::to_string(s.port);
-  }
 
   [[nodiscard]] std::uint64_t rank_of(std::string_view key, std::uint32_t server) const noexcept {
     murmur3_state state = nodes_[server].begin;
@@ -121,7 +116,7 @@ class maglev final : public distribution {
     std::vector<claim> claims;
     std::uint32_t heaviest = 0;
     for (const server_address& s : servers) {
-      const auto digest = md5_words(s.label.empty() ? s.name() : s.label);
+      const auto digest = md5_words(label_or(plain_name, s));
       claims.push_back({digest[0] % slots, digest[1] % (slots - 1) + 1, s.weight, 0});
       heaviest = std::max(heaviest, s.weight);
     }

@@ -230,6 +230,8 @@ void leg::fill(connection& c) {
     index = following;
     r = after;
   }
+  // No room: what was submitted must be answered, or there never will be any.
+  c.fence();
 }
 
 bool leg::lost(const connection& c) {

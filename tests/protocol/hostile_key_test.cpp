@@ -57,7 +57,9 @@ void expect_only_the_key_differs(std::vector<std::string> harmless,
   for (std::size_t i = 0; i < harmless.size(); ++i) {
     if (harmless[i] == "harmless") {
       EXPECT_LE(hostile[i].size(), max_key_size);
-      if (is_text_safe(key)) EXPECT_EQ(hostile[i], key);
+      if (is_text_safe(key)) {
+        EXPECT_EQ(hostile[i], key);
+      }
     } else {
       EXPECT_EQ(harmless[i], hostile[i]);
     }
@@ -127,7 +129,9 @@ TEST(hostile_key, a_group_of_statistics_is_words_or_nothing) {
       EXPECT_EQ(classic::check(r).code, binary::check(r).code);
       const bool fine = (byte > 0x20 && byte < 0x7f) || (byte == ' ' && at > 0 && at < 5);
       EXPECT_EQ(!classic::check(r), fine) << byte << " at " << at;
-      if (fine) EXPECT_LE(words_of(testing::encoded(classic::encode, r)).size(), 3U);
+      if (fine) {
+        EXPECT_LE(words_of(testing::encoded(classic::encode, r)).size(), 3U);
+      }
     }
   }
 }

@@ -27,7 +27,7 @@ struct operand {
   int most = 1;
 };
 
-constexpr int any_number = 1 << 24;
+constexpr int any_number = 1 << 20;
 
 constexpr operand key{"KEY", "1 to 250 bytes"};
 constexpr operand value{"VALUE", "The bytes to store; - reads them from standard input"};
@@ -217,12 +217,16 @@ void describe(CLI::App& app, arguments& into) {
     CLI::App* sub = app.add_subcommand(string(v.name), string(v.help));
     sub->group("Verbs");
     sub->footer("Global options and forms of TTL: mcx --help");
-    for (const operand& o : v.operands)
-      sub->add_option_function<std::vector<string>>(
-             string(o.name), [](const std::vector<string>&) {}, string(o.help))
-          ->expected(o.least == 0 ? 1 : o.least, o.most)
-          ->required(o.least > 0)
-          ->option_text(o.most > 1 ? "..." : " ");
+    for (const operand& o : v.operands) {
+      const string name(o.name);
+      const string help(o.help);
+      // Only how many there are is asked of the parser; see `words`.
+      CLI::Option* const added =
+          o.most > 1 ? sub->add_option_function<std::vector<string>>(
+                           name, [](const std::vector<string>&) {}, help)
+                     : sub->add_option_function<string>(name, [](const string&) {}, help);
+      added->required(o.least > 0)->option_text(o.most > 1 ? "..." : " ");
+    }
     if ((v.options & with_ttl) != 0)
       text(*sub, "--ttl", into.ttl, "TTL",
            (v.options & with_initial) != 0 ? "Time to live of a counter that --initial creates"

@@ -213,8 +213,6 @@ void output::failed(const memcxx::error& e, string_view key, bool silent) {
   const exit_code code = code_of(e);
   if (code == exit_code::unmet)
     complain(code, silent ? string() : e.what() + ": key " + in_quotes(key));
-  else if (e == memcxx::errc::invalid_key)
-    complain(code, e.what() + ": key " + in_quotes(key));
   else
     complain(code, e.what());
 }

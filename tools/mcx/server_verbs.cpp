@@ -37,7 +37,7 @@ memcxx::result<nanoseconds> answer_time(memcxx::client& cache, const std::string
 bool tell_server(const run& r, std::string_view key) {
   const auto& prefix = r.cache.settings().prefix;
   if (const auto refused = memcxx::protocol::check_key(prefix, key, true))
-    r.out.failed(error(refused.code, std::string(refused.why)), key);
+    r.out.failed(error(refused.code, std::string(refused.why) + ": key " + in_quotes(key)), key);
   else
     r.out.lives_on(key, r.cache.which(key));
   return r.out.writable();
