@@ -1,5 +1,6 @@
 // A batch: any verbs, queued and sent in one go. Each reply has its own type.
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 
@@ -56,4 +57,11 @@ int main() {
   expect(!first && first.error() == memcxx::errc::invalid_key, "the batch tells of the failure");
   expect(refused->error() == memcxx::errc::invalid_key && fine->has_value(), "the rest was run");
   std::cout << first.error() << '\n';
+
+  // Outside a batch, a quiet store returns as soon as it is written.
+  // [quiet]
+  cache.set("batch:last-seen", "today", {.quiet = true}).value();  // value(): it was written
+  std::uint64_t lost = cache.unclaimed_errors();  // failures that were learned of afterwards
+  // [end]
+  expect(lost == 0 && cache.get("batch:last-seen").has_value(), "stored");
 }

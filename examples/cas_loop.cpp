@@ -36,8 +36,8 @@ memcxx::result<memcxx::stored> update(memcxx::client& cache, std::string_view ke
     }
     if (outcome) return outcome;
     const memcxx::errc why = outcome.error().code();
-    const bool changed = why == memcxx::errc::exists         // somebody else stored
-                         || why == memcxx::errc::miss        // somebody removed it
+    const bool changed = why == memcxx::errc::exists          // somebody else stored
+                         || why == memcxx::errc::miss         // somebody removed it
                          || why == memcxx::errc::not_stored;  // somebody else added it
     if (!changed) return outcome;  // a failure: after a timeout it may be stored, or not
   }

@@ -51,11 +51,12 @@ int main() {
   cache.remove_many({"counter", "portable", "text"});
 
   // [count]
-  cache.incr("counter").error() == memcxx::errc::miss;             // nothing to count on yet
-  auto first = cache.incr("counter", 1, {.initial = 10, .ttl = 1h});  // now there is: 10
+  auto nothing = cache.incr("counter");                               // errc::miss
+  auto first = cache.incr("counter", 1, {.initial = 10, .ttl = 1h});  // created as 10
   auto second = cache.incr("counter", 5);                             // 15
   auto third = cache.decr("counter", 100);                            // 0: it stops there
   // [end]
+  expect(nothing.error() == memcxx::errc::miss, "nothing to count on yet");
   expect(first && *first == 10U, "the initial value, not yet counted up");
   expect(second && second->value == 15, "15");
   expect(third && third->value == 0, "decr stops at 0");
@@ -68,7 +69,7 @@ int main() {
   expect(number_in(item.value) == 9, "9, padded or not");
 
   cache.incr("counter", std::numeric_limits<std::uint64_t>::max() - 9).value();
-  expect(cache.incr("counter").value() == 1U, "incr wraps at 2^64");
+  expect(cache.incr("counter").value() == 0U, "incr wraps at 2^64");
 
   cache.set("text", "not a number").value();
   auto wrong = cache.incr("text");

@@ -19,7 +19,7 @@ struct memory_options {
   // memcached does.
   std::size_t max_item_size = std::size_t{1} << 20;
   // Seconds since the epoch, for ttls. Injected in tests. Empty: the system's clock.
-  std::function<std::chrono::sys_seconds()> clock;
+  std::function<std::chrono::sys_seconds()> clock = {};
 };
 
 // Threads: safe to share; one lock.

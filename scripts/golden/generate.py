@@ -4,9 +4,9 @@
 Usage: generate.py [PRESET...]   (default: all)
 
 Every client that a package registry has is fetched and run: python-memcached, pymemcache and libmc
-from PyPI, gomemcache from the Go module proxy, spymemcached from Maven Central, libmemcached and
-nutcracker from Debian (apt-get install libmemcached-dev nutcracker gcc). Needs python3 with venv,
-go, mvn and a JDK of 17 or later. What no registry has is reimplemented.py's word; each file says
+from PyPI, gomemcache and go-jump from the Go module proxy, spymemcached from Maven Central,
+libmemcached, nutcracker and dalli from Debian (apt-get install libmemcached-dev nutcracker
+ruby-dalli gcc). Needs python3 with venv, go, mvn and a JDK of 17 or later. What no registry has is reimplemented.py's word; each file says
 which it is. Work files go to $MEMCXX_GOLDEN_WORK or a temporary directory.
 """
 
@@ -70,16 +70,15 @@ def libmemcached():
 
 
 @functools.cache
-def gomemcache():
-    place = WORK / "gomemcache"
+def go_program(name, module):
+    place = WORK / name
     place.mkdir(exist_ok=True)
-    (place / "main.go").write_text((HERE / "gomemcache.go").read_text())
+    (place / "main.go").write_text((HERE / f"{name}.go").read_text())
     if not (place / "go.mod").exists():
         run(["go", "mod", "init", "golden"], cwd=place)
-    version = "v0.0.0-20260422231931-4d751bb6e37c"
-    run(["go", "get", f"github.com/bradfitz/gomemcache@{version}"], cwd=place)
-    run(["go", "build", "-o", "gomemcache", "."], cwd=place)
-    return place / "gomemcache"
+    run(["go", "get", module], cwd=place)
+    run(["go", "build", "-o", name, "."], cwd=place)
+    return place / name
 
 
 @functools.cache
@@ -108,8 +107,12 @@ def from_pypi(*packages):
     return command
 
 
-def from_go(_, __, cluster):
-    return [gomemcache(), *cluster]
+def from_go(name, module):
+    return lambda _, __, cluster: [go_program(name, module), *cluster]
+
+
+def from_ruby(_, attempt, cluster):
+    return ["ruby", HERE / "dalli.rb", str(attempt), *cluster]
 
 
 def from_maven(_, __, cluster):
@@ -123,6 +126,12 @@ def anew(preset, attempt, cluster):
 LIBMEMCACHED = ("libmemcached 1.1.4, run", from_libmemcached)
 TWEMPROXY = ("twemproxy (nutcracker) 0.5.0, run", from_twemproxy)
 LIBMC = ("libmc 1.4.17, run", from_pypi("libmc==1.4.17"))
+
+GOMEMCACHE = ("bradfitz/gomemcache of 2026-04-22, run",
+              from_go("gomemcache", "github.com/bradfitz/gomemcache"
+                                    "@v0.0.0-20260422231931-4d751bb6e37c"))
+JUMP = ("dgryski/go-jump of 2017-04-09, run",
+        from_go("jump", "github.com/dgryski/go-jump@v0.0.0-20170409065014-e1f439676b57"))
 
 HASHES = ("md5", "crc", "fnv1_32", "fnv1a_32", "fnv1_64", "fnv1a_64", "murmur", "murmur3",
           "jenkins")
@@ -146,7 +155,7 @@ PRESETS = {
     "libmc/fnv1a_32": (LIBMC, ONE_EACH, [0], TEXT),
     "spymemcached": (("spymemcached 2.12.3, run", from_maven),
                      PLAIN + EVEN + WEIGHTED + SHUFFLED, [0], TEXT),
-    "gomemcache": (("bradfitz/gomemcache of 2026-04-22, run", from_go), PLAIN, [0]),
+    "gomemcache": (GOMEMCACHE, PLAIN, [0]),
     "python-memcached": (("python-memcached 1.62, run", from_pypi("python-memcached==1.62")),
                          PLAIN + WEIGHTED, [0, 1, 9]),
     "python-memcached-1.59": (("python-memcached 1.59, run",
@@ -160,9 +169,9 @@ PRESETS = {
     "memcached2-fractal": (("reimplementation", anew), PLAIN, [0, 1]),
     "memcached2-consistent": (("reimplementation", anew), PLAIN, [0, 1]),
     "gomemcached": (("reimplementation", anew), PLAIN, [0]),
-    "dalli": (("reimplementation", anew), PLAIN + WEIGHTED, [0, 1, 19]),
-    "jump": (("reimplementation", anew), PLAIN + WEIGHTED, [0]),
-    "maglev": (("reimplementation", anew), PLAIN + WEIGHTED, [0]),
+    "dalli": (("dalli 3.0.6, run", from_ruby), PLAIN + WEIGHTED, [0, 1, 19]),
+    "jump": (JUMP, PLAIN + WEIGHTED, [0]),
+    "maglev": (("reimplementation of the paper", anew), PLAIN + WEIGHTED, [0]),
 }
 for name in HASHES:
     PRESETS[f"libmemcached-modula/{name}"] = (LIBMEMCACHED, ONE_EACH, [0])

@@ -1,8 +1,8 @@
 """Where clients put keys that no package registry has any more, written anew from their sources.
 
 These are second opinions, not the real programs: rustymem (Rust), cmemcache (C, libmemcache),
-memcached2 (Python), gomemcached (Go), dalli (Ruby); and the published jump and maglev algorithms.
-Each follows its original line by line, with the data structures of the original.
+memcached2 (Python) and gomemcached (Go), each line by line with the data structures of the
+original; and maglev, from its paper.
 
 Usage: reimplemented.py PRESET[/HASH] ATTEMPT SERVER... < keys
 Prints one base-36 digit for each line read.
@@ -10,7 +10,6 @@ Prints one base-36 digit for each line read.
 
 import bisect
 import hashlib
-import math
 import struct
 import sys
 import zlib
@@ -101,47 +100,8 @@ def gomemcached(servers, key, attempt):
             return owner[nodes[high]]
 
 
-def dalli(servers, key, attempt):
-    if len(servers) == 1:
-        return 0
-    total = sum(split(s)[1] for s in servers)
-    continuum = []
-    for index, server in enumerate(servers):
-        name, weight = split(server)
-        for i in range(math.floor((len(servers) * 160 * weight) / float(total))):
-            digest = hashlib.sha1(f"{name}:{i}".encode()).hexdigest()
-            continuum.append((int(digest[0:8], 16), index))
-    continuum.sort()
-    value = zlib.crc32(key)
-    if attempt:
-        value = zlib.crc32(str(attempt - 1).encode() + key)
-    upper, lower = len(continuum) - 1, 0
-    while lower <= upper:
-        middle = (lower + upper) // 2
-        if continuum[middle][0] == value:
-            return continuum[middle][1]
-        if continuum[middle][0] > value:
-            upper = middle - 1
-        else:
-            lower = middle + 1
-    return continuum[upper][1]
-
-
 def first_word(data):
     return struct.unpack("<I", hashlib.md5(data).digest()[:4])[0]
-
-
-def jump(servers, key, attempt):
-    assert attempt == 0
-    places = []
-    for index, server in enumerate(servers):
-        places += [index] * split(server)[1]
-    state, bucket, following = first_word(key), -1, 0
-    while following < len(places):
-        bucket = following
-        state = (state * 2862933555777941757 + 1) & 0xFFFFFFFFFFFFFFFF
-        following = int((bucket + 1) * (float(1 << 31) / float((state >> 33) + 1)))
-    return places[bucket]
 
 
 def maglev(servers, key, attempt, tables={}):

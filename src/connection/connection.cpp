@@ -34,11 +34,10 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::server_error:
     case errc::unattributed:
       return false;
-    // The server did not take the command. If a value followed it, the server may read that as its
-    // next command.
-    case errc::client_error:
-    case errc::not_supported:
-      return protocol::carries_value(v);
+    // The server did not take the command, and may read what followed it as its next: a value in
+    // text, a key and extras in binary.
+    case errc::client_error: return protocol::carries_value(v);
+    case errc::not_supported: return protocol::names_item(v);
     // Refused before anything was written.
     case errc::invalid_key:
     case errc::invalid_argument:

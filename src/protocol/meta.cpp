@@ -63,15 +63,17 @@ std::size_t end_line(const request& r, writer& w, bool may_be_quiet) noexcept {
 // protocol.txt, "Meta Get".
 std::size_t encode_get(const request& r, writer& w) noexcept {
   if (write_key(r, w.word("mg "))) w.word(" b");
-  if (asks(r.wants, want::value)) w.word(" v f");
+  // The server works through the flags in order: what changes the ttl stands before what tells it,
+  // and recache is judged by the ttl that was.
+  if (r.recache_ttl) w.word(" R").number(*r.recache_ttl);
+  if (r.op == verb::gat) w.word(" T").number(r.ttl);
+  if (r.vivify_ttl) w.word(" N").number(*r.vivify_ttl);
+  w.word(asks(r.wants, want::value) ? " v f" : " f");
   if (asks(r.wants, want::cas)) w.word(" c");
   if (asks(r.wants, want::ttl)) w.word(" t");
   if (asks(r.wants, want::last_access)) w.word(" l");
   if (asks(r.wants, want::hit_before)) w.word(" h");
   if (asks(r.wants, want::size)) w.word(" s");
-  if (r.op == verb::gat) w.word(" T").number(r.ttl);
-  if (r.vivify_ttl) w.word(" N").number(*r.vivify_ttl);
-  if (r.recache_ttl) w.word(" R").number(*r.recache_ttl);
   return end_line(r, w, true);
 }
 
@@ -134,7 +136,11 @@ refusal check(const request& r) noexcept {
     if (const refusal no = check_key(r.prefix, r.key, true)) return no;
     if (r.key_size() > max_binary_key && !is_text_key(r))
       return {errc::invalid_key,
-              "the key is longer than 186 bytes and not text: base64 of it is too long"};
+              "the key is longer than 186 bytes and not text, so its base64 is too long"};
+    // Once such an item was appended to, counted or vivified, memcached answers `me` with the raw
+    // key, whose bytes could then pass for replies.
+    if (r.op == verb::debug && !is_text_key(r))
+      return {errc::not_supported, "the meta protocol has debug only for keys that are text"};
   }
   if (const refusal no = check_common(r)) return no;
 
@@ -173,8 +179,7 @@ std::size_t encode(const request& r, char* out) noexcept {
     case verb::decr:
       return encode_count(r, w);
     case verb::debug:
-      if (write_key(r, w.word("me "))) w.word(" b");
-      return w.word("\r\n").size();
+      return w.word("me ").key(r).word("\r\n").size();
     case verb::ping:
       return w.word("mn\r\n").size();
     case verb::flush:

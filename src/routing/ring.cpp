@@ -16,12 +16,14 @@ ring::ring(std::vector<ring_point> points) : points_(std::move(points)) {
 }
 
 std::size_t ring::find(std::uint32_t hash) const noexcept {
-  // Halves the range without a branch on the outcome: the comparison is a coin toss to a predictor.
+  // Halves the range without a branch on the outcome, which is a coin toss to a predictor. The
+  // subtraction's sign does it, because compilers make a branch of a comparison.
   const ring_point* base = points_.data();
   std::size_t left = points_.size();
   while (left > 1) {
     const std::size_t half = left / 2;
-    base += base[half - 1].value < hash ? half : 0;
+    const std::uint64_t before = (std::uint64_t{base[half - 1].value} - hash) >> 63;
+    base += half * before;
     left -= half;
   }
   const auto at = static_cast<std::size_t>(base - points_.data()) + (base->value < hash ? 1U : 0U);

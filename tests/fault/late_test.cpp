@@ -1,5 +1,6 @@
 // Faults of time: answers that come late, slowly, or never.
 // Never here: connections that end (truncated), bytes that are wrong (hostile).
+#include <algorithm>
 #include <atomic>
 #include <gtest/gtest.h>
 #include <random>
@@ -54,7 +55,7 @@ TEST_P(late, reply_cut_in_two_by_the_deadline_is_never_given_to_b) {
       const wire::request r = wire::read(p);
       const std::string reply = wire::hit(r, r.key + "=");
       if (r.key.starts_with("A")) {
-        const auto half = std::stoul(r.key.substr(1));
+        const auto half = std::min(std::stoul(r.key.substr(1)), reply.size() - 6);
         p.send(std::string_view(reply).substr(0, half));
         p.wait(60ms);
         p.send(std::string_view(reply).substr(half));
@@ -64,7 +65,7 @@ TEST_P(late, reply_cut_in_two_by_the_deadline_is_never_given_to_b) {
     }
   });
   client cache = make_client(server.address(), GetParam(), 1s);
-  for (int half = 1; half < 30; half += 3) {
+  for (int half = 1; half <= 22; half += 3) {
     EXPECT_TRUE(fails(cache.within(30ms).get("A" + std::to_string(half)), errc::timeout)) << half;
     const auto next = cache.get("B");
     ASSERT_TRUE(ok(next));
@@ -270,9 +271,13 @@ TEST_P(late, one_frozen_server_of_four_stalls_nobody_else) {
 TEST_P(late, batch_keeps_what_came_before_the_deadline) {
   scripted_server server([](peer& p) {
     for (;;) {
+      const wire::store held = {{"a", "1"}, {"b", "2"}, {"c", "3"}};
       const wire::request r = wire::read(p);
-      if (r.key == "never") return;
-      p.send(wire::answer(r, {{"a", "1"}, {"b", "2"}, {"c", "3"}}));
+      if (wire::names(r, "never")) {
+        p.send(wire::answer_up_to(r, "never", held));
+        return;
+      }
+      p.send(wire::answer(r, held));
     }
   });
   client cache = make_client(server.address(), GetParam(), 150ms);

@@ -103,6 +103,22 @@ TEST_P(quiet, several_failures_of_several_kinds_in_one_batch) {
   EXPECT_EQ((*last)->value, "k1");
 }
 
+TEST_P(quiet, a_failing_store_behind_a_quiet_one_is_answered_at_once) {
+  // The error could be the quiet one's; the client has to find out, not to wait.
+  const memcached_server server;
+  client cache = make_client(server.address(), GetParam(), 2s);
+  const std::string large(2 << 20, 'x');
+  batch b;
+  const auto first = b.set("first", "v", {.quiet = true});
+  const auto second = b.set("second", large);
+  const stopwatch watch;
+  EXPECT_FALSE(cache.run(b));
+  EXPECT_LT(watch.elapsed(), 1s);
+  EXPECT_TRUE(*first || fails(*first, errc::unattributed));
+  EXPECT_TRUE(fails(*second, errc::value_too_large) || fails(*second, errc::unattributed));
+  EXPECT_EQ(cache.get("first")->value, "v");
+}
+
 TEST_P(quiet, an_error_line_without_a_name_is_nobodys_success) {
   // The server refuses one of three quiet stores with a line that does not say which.
   scripted_server server([](peer& p) {

@@ -219,8 +219,10 @@ TEST(finding_out, nonsense_to_the_question_is_an_error) {
   for (const std::string said :
        {"EN\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n", "MN MN\r\n", "HTTP/1.1\r\n", "MN\r\nMN\r\n"}) {
     scripted_server server([&](peer& p) {
-      p.expect("mn\r\n");
-      p.send(said);
+      for (;;) {
+        p.read_line();
+        p.send(said);
+      }
     });
     client cache = make_client(server.address(), protocol_choice::automatic, 300ms);
     const auto got = cache.get("k");

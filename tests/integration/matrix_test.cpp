@@ -25,7 +25,10 @@ struct gap {
 };
 constexpr gap gaps[] = {
     {"incr initial", classic},
+    {"stats groups", memory},
+    {"verbosity", binary},
     {"debug", classic | binary},
+    {"get value=false", classic | binary},
     {"item ttl", classic | binary},
     {"last_access", classic | binary},
     {"hit_before", classic | binary},

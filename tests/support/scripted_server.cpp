@@ -158,6 +158,8 @@ void peer::relay(std::uint16_t port) {
     ~closer() { ::close(fd); }
   } guard{up};
   if (::connect(up, as_sockaddr(loopback(port)), sizeof(sockaddr_in)) != 0) throw ended{};
+  const int on = 1;
+  ::setsockopt(up, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   send_all(up, pending_);
   pending_.clear();
   char buffer[2048];

@@ -143,8 +143,8 @@ class refusing_port {
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
-  int fd_ = -1;
   std::uint16_t port_ = 0;
+  int fd_;
 };
 
 // A port of 127.0.0.1 that never completes a connection, as an address behind a firewall that drops
@@ -158,8 +158,8 @@ class dead_port {
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
-  int fd_ = -1;
   std::uint16_t port_ = 0;
+  int fd_;
   std::vector<int> fillers_;
 };
 

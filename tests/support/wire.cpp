@@ -275,6 +275,17 @@ std::string answer(const request& r, const store& items) {
   return r.value.empty() && r.words.size() < 5 ? done(r) : stored(r);
 }
 
+bool names(const request& r, std::string_view key) {
+  return r.key == key || std::find(r.words.begin(), r.words.end(), key) != r.words.end();
+}
+
+std::string answer_up_to(request r, std::string_view key, const store& items) {
+  if (r.speaks != dialect::classic) return "";
+  r.words.erase(std::find(r.words.begin(), r.words.end(), key), r.words.end());
+  const std::string whole = answer(r, items);
+  return whole.substr(0, whole.size() - 5);  // without END
+}
+
 script serve(store items) {
   return [items = std::move(items)](peer& p) {
     for (;;) {

@@ -58,6 +58,10 @@ using store = std::map<std::string, std::string>;
 // What a good server that holds these items answers: reads, quiet ones and of many keys included,
 // fences, and every store with success. Empty when it would stay silent.
 std::string answer(const request& r, const store& items);
+// Whether the request names this key; classic asks for many in one line.
+bool names(const request& r, std::string_view key);
+// The part of the answer to a read that comes before this key's.
+std::string answer_up_to(request r, std::string_view key, const store& items);
 // Answers until the client goes.
 script serve(store items);
 

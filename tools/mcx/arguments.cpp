@@ -196,7 +196,7 @@ void describe(CLI::App& app, arguments& into) {
                        const char* placeholder, const char* help) {
     to.add_option_function<string>(
           name, [&target](const string& s) { target = s; }, help)
-        ->option_text(placeholder);
+        ->type_name(placeholder);
   };
   app.name("mcx");
   app.description("Reads and writes memcached.\n");
@@ -211,7 +211,8 @@ void describe(CLI::App& app, arguments& into) {
   text(app, "--distribution", into.distribution, "NAME",
        "How keys are spread over servers (default: ketama)");
   text(app, "--timeout", into.timeout, "TIME", "For each call, as 250ms (default: 1s)");
-  app.add_flag("--json", into.json, "Print one JSON object a line, errors included");
+  app.add_flag("--json", into.json, "Print one JSON object a line, errors included")
+      ->disable_flag_override();
 
   for (const verb& v : all_verbs()) {
     CLI::App* sub = app.add_subcommand(string(v.name), string(v.help));
@@ -237,7 +238,8 @@ void describe(CLI::App& app, arguments& into) {
       text(*sub, "--initial", into.initial, "N",
            "Create the counter with this value when there is none");
     if (v.name == "delete")
-      sub->add_flag("--everywhere", into.everywhere, "On every server, wherever the key belongs");
+      sub->add_flag("--everywhere", into.everywhere, "On every server, wherever the key belongs")
+          ->disable_flag_override();
     if (v.name == "flush")
       text(*sub, "--delay", into.delay, "TIME", "After this time (default: now)");
   }

@@ -80,8 +80,8 @@ memcxx::result<memcxx::client> make_client(const mcx::arguments& given) {
 }
 
 mcx::exit_code run(std::span<char* const> argv) {
-  mcx::output out(mcx::asks_for_json(argv));
   auto given = mcx::parse_arguments(argv);
+  mcx::output out(given ? given->json : mcx::asks_for_json(argv));
   if (!given) {
     if (given.error().mistaken)
       out.failed(error(errc::invalid_argument, given.error().text));
