@@ -68,7 +68,8 @@ std::size_t encode_get(const request& r, writer& w) noexcept {
   if (r.recache_ttl) w.word(" R").number(*r.recache_ttl);
   if (r.op == verb::gat) w.word(" T").number(r.ttl);
   if (r.vivify_ttl) w.word(" N").number(*r.vivify_ttl);
-  w.word(asks(r.wants, want::value) ? " v f" : " f");
+  if (asks(r.wants, want::value)) w.word(" v");
+  w.word(" f");
   if (asks(r.wants, want::cas)) w.word(" c");
   if (asks(r.wants, want::ttl)) w.word(" t");
   if (asks(r.wants, want::last_access)) w.word(" l");

@@ -16,17 +16,16 @@ ring::ring(std::vector<ring_point> points) : points_(std::move(points)) {
 }
 
 std::size_t ring::find(std::uint32_t hash) const noexcept {
-  // Halves the range without a branch on the outcome, which is a coin toss to a predictor. The
-  // subtraction's sign does it, because compilers make a branch of a comparison.
-  const ring_point* base = points_.data();
-  std::size_t left = points_.size();
-  while (left > 1) {
+  // Halves the range without a branch on the outcome, which is a coin toss to a predictor. Written
+  // as a product, because compilers make a branch of a conditional.
+  const ring_point* points = points_.data();
+  std::size_t at = 0;
+  for (std::size_t left = points_.size(); left > 1;) {
     const std::size_t half = left / 2;
-    const std::uint64_t before = (std::uint64_t{base[half - 1].value} - hash) >> 63;
-    base += half * before;
+    at += half * static_cast<std::size_t>(points[at + half - 1].value < hash);
     left -= half;
   }
-  const auto at = static_cast<std::size_t>(base - points_.data()) + (base->value < hash ? 1U : 0U);
+  at += points[at].value < hash ? 1U : 0U;
   return at == points_.size() ? 0 : at;
 }
 
