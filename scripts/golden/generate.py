@@ -6,8 +6,9 @@ Usage: generate.py [PRESET...]   (default: all)
 Every client that a package registry has is fetched and run: python-memcached, pymemcache and libmc
 from PyPI, gomemcache and go-jump from the Go module proxy, spymemcached from Maven Central,
 libmemcached, nutcracker and dalli from Debian (apt-get install libmemcached-dev nutcracker
-ruby-dalli gcc). Needs python3 with venv, go, mvn and a JDK of 17 or later. What no registry has is reimplemented.py's word; each file says
-which it is. Work files go to $MEMCXX_GOLDEN_WORK or a temporary directory.
+ruby-dalli gcc). Needs python3 with venv, go, mvn and a JDK of 17 or later. What no registry has is
+reimplemented.py's word; each file says which it is. twemproxy's servers listen on 127.0.1.*, ports
+11211, 11212 and 22122. Work files go to $MEMCXX_GOLDEN_WORK or a temporary directory.
 """
 
 import functools

@@ -65,17 +65,10 @@ std::string identity(const server_address& s) {
   return plain.name();
 }
 
-std::string known_schemes(const options& o) {
-  std::string out = "memcached, unix, inet, inet6, memory";
-  for (const auto& [scheme, _] : o.drivers)
-    if (scheme != "memory") out += ", " + scheme;
-  return out;
-}
-
 result<void> check_server(const server_address& s, const options& o) {
   if (s.scheme != "memcached" && s.scheme != "memory" && !o.drivers.contains(s.scheme))
     return api::invalid("scheme " + api::in_quotes(s.scheme) + " is not known; known are " +
-                        known_schemes(o));
+                        api::known_schemes(o));
   std::string fault;
   if (s.is_unix) {
     if (s.scheme != "memcached")
@@ -154,6 +147,13 @@ result<void> check_distribution(const options& o) {
 }  // namespace
 
 namespace api {
+
+std::string known_schemes(const options& o) {
+  std::string out = "memcached, unix, inet, inet6, memory";
+  for (const auto& [scheme, _] : o.drivers)
+    if (scheme != "memory") out += ", " + scheme;
+  return out;
+}
 
 bool is_ipv4(std::string_view text) noexcept {
   std::array<char, INET_ADDRSTRLEN> copy{};

@@ -1,5 +1,5 @@
-// Small helpers for reading and reporting text: quoting a culprit, whole numbers, shorthand for
-// errors. Never here: what a URI or an option means.
+// What options and URIs share: reading and quoting text, and which names and addresses can be
+// servers. Never here: what an option means, I/O.
 #pragma once
 
 #include <charconv>
@@ -11,6 +11,10 @@
 #include <utility>
 
 #include <memcxx/error.hpp>
+
+namespace memcxx {
+struct options;
+}
 
 namespace memcxx::api {
 
@@ -72,8 +76,11 @@ inline bool has_control(std::string_view text) noexcept {
   return false;
 }
 
+// The schemes that these options have a driver for, as a list to show.
+std::string known_schemes(const options& o);
+
 // The reason why `host` cannot be the name or address of a server on the network; empty when it
-// can. `what` of the message begins with the host in quotes.
+// can. Quotes the host.
 std::string host_fault(std::string_view host);
 // The reason why `path` cannot be the path of a unix socket; empty when it can.
 std::string path_fault(std::string_view path);

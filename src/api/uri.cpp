@@ -56,11 +56,8 @@ result<void> check_scheme(string_view scheme, const options& known) {
     return {};
   if (scheme == "memcacheds")
     return std::unexpected(error(errc::not_supported, "TLS (memcacheds://) is not supported"));
-  std::string list = "memcached, unix, inet, inet6, memory";
-  for (const auto& [name, _] : known.drivers)
-    if (name != "memory") list += ", " + name;
   return invalid("scheme " + in_quotes(scheme) + (is_scheme(scheme) ? "" : " is malformed, and") +
-                 " is not known; known are " + list);
+                 " is not known; known are " + api::known_schemes(known));
 }
 
 result<std::uint16_t> parse_port(string_view port, string_view item) {

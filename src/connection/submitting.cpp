@@ -26,7 +26,7 @@ constexpr std::string_view line_end = "\r\n";
 bool is_plain_get(const request& r) noexcept {
   constexpr want beyond = want::ttl | want::last_access | want::hit_before | want::size;
   return r.op == verb::get && asks(r.wants, want::value) && !asks(r.wants, beyond) &&
-         !r.vivify_ttl && !r.recache_ttl;
+         !r.vivify_ttl && !r.recache_ttl && r.opaque == 0;
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ refusal check(const request& r) noexcept {
     return {errc::not_supported, "the classic protocol has a cas condition only in the verb cas"};
   if (r.initial && (r.op == verb::incr || r.op == verb::decr))
     return {errc::not_supported, "the classic protocol cannot create a counter (initial)"};
+  if (r.opaque != 0) return {errc::not_supported, "the classic protocol carries no opaque"};
   return {};
 }
 

@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 
 class load : public over_protocols {};
 
-// A proxy with small buffers that takes no request while its answers are not taken: who writes
-// everything before reading waits for ever.
+// A proxy with small buffers: the server behind it stops reading requests while nobody takes its
+// answers, and soon so does the proxy. Who writes everything before reading waits for ever.
 script narrow_proxy(const memcached_server& behind) {
   return [port = behind.port()](peer& p) { p.relay(port); };
 }

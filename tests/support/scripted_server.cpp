@@ -160,23 +160,37 @@ void peer::relay(std::uint16_t port) {
   if (::connect(up, as_sockaddr(loopback(port)), sizeof(sockaddr_in)) != 0) throw ended{};
   const int on = 1;
   ::setsockopt(up, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  send_all(up, pending_);
-  pending_.clear();
-  char buffer[2048];
+  // Each way holds one small piece at a time, and takes no more before that is gone.
+  struct way {
+    int from;
+    int to;
+    std::string held;
+  };
+  way up_way{fd_, up, std::exchange(pending_, {})};
+  way down_way{up, fd_, {}};
   for (;;) {
-    pollfd watched[] = {{fd_, POLLIN, 0}, {up, POLLIN, 0}, {server_.wake_, POLLIN, 0}};
+    const auto wanted = [&](const way& in, const way& out) {
+      return static_cast<short>((in.held.empty() ? POLLIN : 0) | (out.held.empty() ? 0 : POLLOUT));
+    };
+    pollfd watched[] = {{fd_, wanted(up_way, down_way), 0},
+                        {up, wanted(down_way, up_way), 0},
+                        {server_.wake_, POLLIN, 0}};
     if (::poll(watched, 3, longest_wait) <= 0 || watched[2].revents != 0) return;
-    for (const bool down : {true, false}) {
-      if (watched[down ? 1 : 0].revents == 0) continue;
-      const ssize_t n = ::recv(down ? up : fd_, buffer, sizeof buffer, MSG_DONTWAIT);
-      if (n < 0 && errno == EAGAIN) continue;
-      if (n <= 0) {
-        close();
-        return;
+    for (way* w : {&up_way, &down_way}) {
+      if (w->held.empty()) {
+        char buffer[2048];
+        const ssize_t n = ::recv(w->from, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN) continue;
+        if (n <= 0) {
+          close();
+          return;
+        }
+        w->held.assign(buffer, static_cast<std::size_t>(n));
+        if (w == &up_way) server_.record(index_, w->held);
       }
-      const std::string_view bytes(buffer, static_cast<std::size_t>(n));
-      if (!down) server_.record(index_, bytes);
-      send_all(down ? fd_ : up, bytes);
+      const ssize_t n = ::send(w->to, w->held.data(), w->held.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n < 0 && errno != EAGAIN) return;
+      if (n > 0) w->held.erase(0, static_cast<std::size_t>(n));
     }
   }
 }

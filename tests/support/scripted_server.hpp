@@ -54,8 +54,7 @@ class peer {
   void finish();  // FIN; still reads
   void close();   // closes both ways
   void reset();   // RST
-  // Passes bytes between the client and a real server, a small piece at a time, and never reads
-  // from the client while it has not taken its answers.
+  // Passes bytes between the client and a real server, holding one small piece each way.
   void relay(std::uint16_t port);
 
  private:

@@ -276,7 +276,8 @@ std::string answer(const request& r, const store& items) {
 }
 
 bool names(const request& r, std::string_view key) {
-  return r.key == key || std::find(r.words.begin(), r.words.end(), key) != r.words.end();
+  return r.key == key || (r.speaks == dialect::classic &&
+                          std::find(r.words.begin(), r.words.end(), key) != r.words.end());
 }
 
 std::string answer_up_to(request r, std::string_view key, const store& items) {

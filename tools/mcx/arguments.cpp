@@ -1,3 +1,5 @@
+// The command line, read with CLI11, which sees options and how many operands there are.
+// Never here: the meaning of an operand; its bytes never pass through the parser.
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
@@ -203,6 +205,7 @@ void describe(CLI::App& app, arguments& into) {
   app.set_version_flag("--version", "mcx " + string(memcxx::library_version),
                        "Print the version of mcx and exit");
   app.footer(footer);
+  app.get_formatter()->label("SUBCOMMAND", "VERB ...");
   app.fallthrough();
   app.require_subcommand(0, 1);
   text(app, "--servers", into.servers, "SERVERS",

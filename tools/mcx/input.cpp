@@ -1,3 +1,5 @@
+// Numbers, times to live and standard input, read strictly: the whole text or an error.
+// Never here: what is done with them, calls to servers.
 #include "input.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The verbs for one key or several: operands and options become a command, its reply is told.
+// Never here: how replies are printed, verbs for every server.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,3 +1,5 @@
+// Plain text and JSON for every kind of reply, complaints, and the exit code.
+// Never here: calls to servers, the command line.
 #include "output.hpp"
 
 #include <algorithm>

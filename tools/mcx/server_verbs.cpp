@@ -1,3 +1,5 @@
+// The verbs for every server, and which, which asks none.
+// Never here: how replies are printed, verbs for one key.
 #include <algorithm>
 #include <chrono>
 #include <future>

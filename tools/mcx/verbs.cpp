@@ -1,3 +1,5 @@
+// From the name of a verb to the function that runs it.
+// Never here: what a verb does.
 #include "verbs.hpp"
 
 #include <algorithm>
