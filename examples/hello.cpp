@@ -16,7 +16,7 @@ int main() {
 
   cache.set("greeting", "hello", {.ttl = 60s}).value();  // value() throws, for those who want that
 
-  if (auto hit = cache.get("greeting"); hit) {
+  if (auto hit = cache.get("greeting")) {
     std::cout << hit->value << '\n';
   } else if (hit.error() == memcxx::errc::miss) {
     std::cout << "nobody has greeted yet\n";

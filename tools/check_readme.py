@@ -2,6 +2,7 @@
 """Holds README.md and docs/ to the examples: their code is the examples', and so is their output.
 
 usage: tools/check_readme.py [--programs DIRECTORY]
+       tools/check_readme.py --write
        tools/check_readme.py --self-test
 
 In a page, a line before a fenced block says where the block comes from:
@@ -9,7 +10,8 @@ In a page, a line before a fenced block says where the block comes from:
   <!-- examples/errors.cpp [whose] -->   the lines between "// [whose]" and "// [end]"
   <!-- output of examples/hello.cpp -->  what DIRECTORY/example_hello prints
 Every block of C++ needs such a line, so that whatever is shown also compiles. With --programs, the
-programs whose output is shown are run, each with three servers (scripts/with_servers).
+programs whose output is shown are run, each with three servers (scripts/with_servers). --write
+brings the pages' code up to date with the examples instead.
 
 Prints one line for each breach, and exits with 1 if there is one.
 """
@@ -84,11 +86,32 @@ def breaches_of(root, page, programs):
             yield f"{path}: {mark} has no block behind it, or is not understood"
 
 
+def pages_of(root):
+    return [page for page in (root / "README.md", *sorted((root / "docs").glob("*.md")))
+            if page.is_file()]
+
+
 def check(root, programs):
     """Returns how many pages there are, and the breaches."""
-    pages = [page for page in (root / "README.md", *sorted((root / "docs").glob("*.md")))
-             if page.is_file()]
+    pages = pages_of(root)
     return len(pages), [b for page in pages for b in breaches_of(root, page, programs)]
+
+
+def write(root):
+    """Puts what the examples say behind every mark, and in place of the block that is there."""
+    block = re.compile(CODE.pattern + r"\n+(?:^```\w*\n.*?^```$|(?!```))", re.M | re.S)
+
+    def renewed(match):
+        source = root / match[1]
+        region = region_of(source.read_text(), match[3] or match[2]) if source.is_file() else None
+        if region is None:
+            return match[0]
+        mark = match[0].split("\n", 1)[0]
+        tail = "" if match[0].endswith("```") else "\n\n"
+        return f"{mark}\n```cpp\n{region}```{tail}"
+
+    for page in pages_of(root):
+        page.write_text(block.sub(renewed, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 SOURCE = "// A.\nint main() {\n  // [a]\n  one();\n    two();\n  // [end]\n  // [b]\n  // [end]\n}\n"
@@ -112,6 +135,13 @@ BAD = [
     "<!-- output of examples/b.cpp -->\n```text\nhello\n```\n",
     "<!-- output of examples/none.cpp -->\n```text\nhello\n```\n",
 ]
+# A page before and after --write.
+STALE = [
+    (RIGHT, RIGHT),
+    (RIGHT.replace("two", "three") + "\nText.\n", RIGHT + "\nText.\n"),
+    ("<!-- examples/a.cpp -->\n\nText.\n\n" + RIGHT, RIGHT + "\nText.\n\n" + RIGHT),
+    ("<!-- examples/none.cpp -->\n```cpp\nx\n```\n", "<!-- examples/none.cpp -->\n```cpp\nx\n```\n"),
+]
 
 
 def self_test():
@@ -133,6 +163,15 @@ def self_test():
                 _, breaches = check(root, root / "bin")
                 if len(breaches) != expected:
                     wrong.append(f"{page!r}: {breaches or 'not refused'}")
+    for page, expected in STALE:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "examples").mkdir()
+            (root / "examples/a.cpp").write_text(SOURCE)
+            (root / "README.md").write_text(page)
+            write(root)
+            if (root / "README.md").read_text() != expected:
+                wrong.append(f"{page!r}: written as {(root / 'README.md').read_text()!r}")
     print("\n".join(wrong) or "check_readme: refuses what it must, and nothing else")
     return 1 if wrong else 0
 
@@ -141,10 +180,13 @@ def main():
     arguments = sys.argv[1:]
     if arguments == ["--self-test"]:
         return self_test()
+    root = Path(__file__).resolve().parent.parent
+    if arguments == ["--write"]:
+        return write(root)
     if arguments and (len(arguments) != 2 or arguments[0] != "--programs"):
         sys.exit(__doc__)
     programs = Path(arguments[1]).resolve() if arguments else None
-    pages, breaches = check(Path(__file__).resolve().parent.parent, programs)
+    pages, breaches = check(root, programs)
     print("\n".join(breaches) or f"check_readme: {pages} pages show what the examples "
           + ("do" if programs else "say; outputs were not compared"))
     return 1 if breaches or pages == 0 else 0

@@ -36,8 +36,10 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
       return false;
     // The server did not take the command, and may read what followed it as its next: a value in
     // text, a key and extras in binary.
-    case errc::client_error: return protocol::carries_value(v);
-    case errc::not_supported: return protocol::names_item(v);
+    case errc::client_error:
+      return protocol::carries_value(v);
+    case errc::not_supported:
+      return protocol::names_item(v);
     // Refused before anything was written.
     case errc::invalid_key:
     case errc::invalid_argument:
@@ -67,8 +69,7 @@ bool connection::ready() const noexcept {
 protocol_choice connection::speaks() const noexcept { return state_->speaks; }
 
 bool connection::has_room() const noexcept {
-  return state_->waiting.size() < state_->options.max_in_flight &&
-         state_->out.unsent() < state_->options.max_unsent;
+  return !state_->full && state_->out.unsent() < state_->options.max_unsent;
 }
 
 protocol::refusal connection::submit(const protocol::request& r, protocol::response_handler& to,

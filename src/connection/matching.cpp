@@ -73,12 +73,9 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
 }
 
 std::size_t connection::state::find(const parsed& p, const response& r) {
-  std::size_t passed_loud = 0;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    pending& e = waiting[i];
-    if (is_for(e, p, r)) return i;
-    // A loud request is passed over only if an error that named nobody was its answer.
-    if (!e.quiet && ++passed_loud > strays) break;
+    if (is_for(waiting[i], p, r)) return i;
+    if (!waiting[i].quiet) break;  // it has to answer first
   }
   return not_found;
 }
@@ -123,38 +120,28 @@ connection::state::matched connection::state::take_stray(const response& r) {
   return matched::nobody;
 }
 
-// Everything before `target` stayed silent, but for `strays` errors that named nobody.
+// The quiet requests before `target` stayed silent, but for `strays` errors that named nobody: if
+// there are as many as requests, each has its own; if fewer, nobody knows whose they are.
 bool connection::state::resolve_before(std::size_t target) {
-  std::size_t loud = 0;
-  std::size_t quiet = 0;
-  for (std::size_t i = 0; i < target; ++i) {
-    (waiting[i].quiet ? quiet : loud)++;
-  }
-  if (strays < loud || strays > loud + quiet) {
-    fail(errc::protocol_error, "the server's reply fits no request in flight");
+  if (strays > target) {
+    fail(errc::protocol_error, "the server sent more errors than there were requests");
     return false;
   }
-  const bool quiet_failed = strays == loud + quiet;
-  const bool unknown = !quiet_failed && strays > loud;
+  errc status = errc::ok;
   std::string text;
-  if (strays != 0) text.swap(stray_text);
-  if (unknown) {
-    text = std::to_string(strays) + " of " + std::to_string(target) + " requests failed: " + text;
+  if (strays != 0) {
+    status = strays == target ? stray_status : errc::unattributed;
+    text.swap(stray_text);
+    if (status == errc::unattributed) {
+      text = std::to_string(strays) + " of " + std::to_string(target) + " requests failed: " + text;
+    }
+    strays = 0;
   }
-  const bool had_strays = strays != 0;
-  strays = 0;
   for (std::size_t i = 0; i < target; ++i) {
     pending& e = waiting.front();
     response r;
-    if (!e.quiet || (had_strays && quiet_failed)) {
-      r.status = stray_status;
-      r.text = text;
-    } else if (unknown || (had_strays && ends_with_end(e))) {
-      r.status = errc::unattributed;
-      r.text = text;
-    } else if (e.reads()) {
-      r.status = errc::miss;
-    }
+    r.status = status == errc::ok && e.reads() ? errc::miss : status;
+    r.text = text;
     answer(e, r);
     waiting.pop();
   }

@@ -69,6 +69,7 @@ void connection::state::received(std::size_t n) {
 void connection::state::deliver() {
   while (failure == errc::ok && deliver_one()) {
   }
+  if (waiting.size() <= options.max_in_flight / 2) full = false;
 }
 
 // True when something was consumed and there may be more.

@@ -88,10 +88,13 @@ struct connection::state {
   std::size_t line_keys = 0;
   std::uint64_t line_begin = 0;
 
-  // Quiet requests since the last that was not. Each run is ended in time: an error that names
-  // nobody is then one of few, and a full queue is never all silent.
+  // Quiet requests of meta or binary since the last fence.
   std::size_t quiet_run = 0;
   static constexpr std::size_t longest_quiet_run = 64;
+
+  // The queue was full, and is not yet half empty: few large writes are better than many small
+  // ones.
+  bool full = false;
 
   // A value that is being read, of the request at the front.
   struct body {

@@ -105,12 +105,16 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   const bool line = form == wire_form::classic && r.op == verb::get;
   // Classic's noreply hides failures of the server: there a quiet request is answered all the same.
   if (form == wire_form::classic && !line) r.quiet = false;
-  if (!line && r.quiet && ++quiet_run >= longest_quiet_run) r.quiet = false;
-  if (!r.quiet) quiet_run = 0;
   if (r.opaque == 0 && form != wire_form::classic) r.opaque = new_opaque();
 
   // A get can join the line only if it asks for the same; everything else ends it.
   if (line_open && (!line || line_cas != asks(r.wants, want::cas))) end_line();
+  // Meta's errors do not say whom they mean. A run of quiet requests is fenced before anything else
+  // follows, and before it gets long, so that they can only mean one of few.
+  const bool other = form != wire_form::binary && (form != wire_form::meta || !r.quiet);
+  if (quiet_run != 0 && (other || quiet_run == longest_quiet_run)) fence();
+  if (!r.quiet) quiet_run = 0;
+  if (form != wire_form::classic && r.quiet) ++quiet_run;
 
   waiting.make_room();
   out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
@@ -133,6 +137,7 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   } else {
     write(r, form);
   }
+  if (waiting.size() >= options.max_in_flight) full = true;
   return {};
 }
 
@@ -180,11 +185,9 @@ void connection::state::end_line() {
 }
 
 void connection::state::fence() {
-  if (line_open) {
-    end_line();
-    return;
-  }
-  if (failure != errc::ok || waiting.empty() || !waiting.back().quiet) return;
+  if (line_open) end_line();
+  if (quiet_run == 0 || failure != errc::ok) return;
+  quiet_run = 0;
   request r;
   r.op = verb::ping;
   const wire_form form = waiting.back().form;

@@ -2,9 +2,11 @@
 #include "routing/exchange.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <string>
+
+#include <memcxx/protocol/binary.hpp>
+#include <memcxx/protocol/classic.hpp>
+#include <memcxx/protocol/meta.hpp>
 
 namespace memcxx::routing {
 
@@ -32,6 +34,22 @@ bool is_repeatable(const request& r) noexcept {
 // Reads that a run may leave unanswered when they miss.
 bool is_run_of_gets(const request& a, const request& b) noexcept {
   return a.op == verb::get && b.op == verb::get && is_repeatable(a) && is_repeatable(b);
+}
+
+// What the one protocol that a client is bound to cannot carry. With `automatic` only a connection
+// knows.
+protocol::refusal check_protocol(protocol_choice p, const request& r) noexcept {
+  switch (p) {
+    case protocol_choice::automatic:
+      return {};
+    case protocol_choice::classic:
+      return protocol::classic::check(r);
+    case protocol_choice::meta:
+      return protocol::meta::has(r.op) ? protocol::meta::check(r) : protocol::classic::check(r);
+    case protocol_choice::binary:
+      return protocol::binary::check(r);
+  }
+  return {};
 }
 
 // Says which byte of a key is at fault: `byte 0x0a at offset 3 of key "a…"`.
@@ -127,6 +145,10 @@ bool exchange::accept(std::uint32_t index, request& r) noexcept {
     }
     return false;
   }
+  if (const protocol::refusal no = check_protocol(options_.protocol, r)) {
+    refuse(index, no.code, no.why);
+    return false;
+  }
   return true;
 }
 
@@ -208,14 +230,17 @@ void leg::fill(connection& c) {
   if (!upcoming(index)) return;
   protocol::request r;
   request(index, r);
+  bool in_run = false;  // of gets that are answered together
   while (c.has_room() && !c.failed()) {
     advance();
     std::uint32_t following = 0;
     protocol::request after;
     const bool more = upcoming(following);
     if (more) request(following, after);
-    // The last of a leg is always answered, and so tells about the quiet ones before it.
-    r.quiet = more && (r.quiet || is_run_of_gets(r, after));
+    // A lone request may as well be answered; a run of gets is told by its end.
+    const bool begins_run = more && is_run_of_gets(r, after);
+    r.quiet = (r.quiet && count_ > 1) || begins_run || in_run;
+    in_run = begins_run;
     if (const protocol::refusal no = c.submit(r, *this, index)) {
       response refused;
       refused.status = no.code;
@@ -224,7 +249,7 @@ void leg::fill(connection& c) {
       on_response(index, refused);
     }
     if (!more) {
-      c.fence();  // when the last was refused
+      c.fence();
       return;
     }
     index = following;

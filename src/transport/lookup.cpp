@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <netdb.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <thread>
@@ -56,11 +57,26 @@ struct lookup::answer {
   std::string why_not;
 };
 
+namespace {
+
+struct restore_mask {
+  const sigset_t& before;
+  ~restore_mask() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+};
+
+}  // namespace
+
 lookup::lookup(passkey) : answer_(std::make_shared<answer>()), event_(answer_->event) {}
 lookup::~lookup() = default;
 
 std::shared_ptr<lookup> lookup::start(const std::string& host, std::uint16_t port) {
   auto made = std::make_shared<lookup>(passkey{});
+  // The program's signals are not for this thread.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const restore_mask restore{before};
   std::thread([shared = made->answer_, host, port] {
     try {
       shared->resolve(host, port);

@@ -23,7 +23,7 @@ errc refused(const request& r) {
 TEST(classic_encode, reads) {
   EXPECT_EQ(bytes({.key = "k"}), "get k\r\n");
   EXPECT_EQ(bytes({.quiet = true, .prefix = "p:", .key = "k"}), "get p:k\r\n");
-  EXPECT_EQ(bytes({.wants = want::value | want::cas, .opaque = 7, .key = "k"}), "gets k\r\n");
+  EXPECT_EQ(bytes({.wants = want::value | want::cas, .key = "k"}), "gets k\r\n");
   EXPECT_EQ(bytes({.op = verb::gat, .ttl = 60, .key = "k"}), "gat 60 k\r\n");
   EXPECT_EQ(bytes({.op = verb::gat, .ttl = -1, .prefix = "p", .key = "k"}), "gat -1 pk\r\n");
   EXPECT_EQ(bytes({.op = verb::gat, .wants = want::value | want::cas, .key = "k"}), "gats 0 k\r\n");
@@ -111,6 +111,7 @@ TEST(classic_check, refuses_what_only_meta_carries) {
   }
   EXPECT_EQ(refused({.wants = want::nothing, .key = "k"}), errc::not_supported);
   EXPECT_EQ(refused({.wants = want::cas, .key = "k"}), errc::not_supported);
+  EXPECT_EQ(refused({.opaque = 7, .key = "k"}), errc::not_supported);
   EXPECT_EQ(refused({.key = "k", .vivify_ttl = 30}), errc::not_supported);
   EXPECT_EQ(refused({.key = "k", .recache_ttl = 30}), errc::not_supported);
   EXPECT_EQ(refused({.op = verb::remove, .key = "k", .invalidate = true}), errc::not_supported);
