@@ -135,9 +135,9 @@ result<void> check_distribution(const options& o) {
   if (o.custom_distribution) return {};
   const std::vector<std::string_view> known = distribution_names();
   // "name/hash": whether the hash fits is found out when the distribution is made.
-  const std::string_view name =
+  const std::string_view bare =
       std::string_view(o.distribution).substr(0, o.distribution.find('/'));
-  if (std::ranges::find(known, name) != known.end()) return {};
+  if (std::ranges::find(known, bare) != known.end()) return {};
   std::string list;
   for (const std::string_view name : known) {
     if (!list.empty()) list += ", ";

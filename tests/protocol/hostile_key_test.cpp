@@ -16,7 +16,7 @@ namespace {
 
 using checker = refusal (*)(const request&) noexcept;
 
-std::vector<request> every_item_request(std::uint32_t opaque) {
+std::vector<request> every_item_request(std::uint32_t opaque = 77) {
   std::vector<request> all;
   for (unsigned v = 0; v <= static_cast<unsigned>(verb::debug); ++v) {
     request r{.op = static_cast<verb>(v), .opaque = opaque, .value = "flush_all\r\n"};
@@ -101,7 +101,7 @@ TEST(hostile_key, meta_sends_one_line_and_any_key) {
 }
 
 TEST(hostile_key, binary_frames_any_key) {
-  for (request r : every_item_request(opaque)) {
+  for (request r : every_item_request()) {
     for (unsigned byte = 0; byte < 256; ++byte) {
       const std::string key = std::string("ke") + static_cast<char>(byte);
       r.key = key;
@@ -139,7 +139,7 @@ TEST(hostile_key, a_group_of_statistics_is_words_or_nothing) {
 
 TEST(hostile_key, too_long_is_refused_before_anything_is_sent) {
   const std::string key(251, 'k');
-  for (request r : every_item_request(opaque)) {
+  for (request r : every_item_request()) {
     r.key = key;
     EXPECT_EQ(classic::check(r).code, errc::invalid_key) << name_of(r.op);
     EXPECT_EQ(meta::check(r).code, errc::invalid_key) << name_of(r.op);
