@@ -39,6 +39,7 @@ enum class errc : std::uint8_t {
   // The network's.
   resolve_failed,     // the name does not resolve
   connect_failed,     // no address of the server accepted a connection
+  server_down,        // marked down after failures, and not tried: see health_options
   connection_closed,  // the connection ended before the whole answer came
   protocol_error,     // bytes that memcached never sends in this place
 

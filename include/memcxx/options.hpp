@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -39,6 +40,21 @@ enum class error_policy : std::uint8_t {
   miss,     // failures of server, network and clock turn into misses; the caller's own do not
 };
 
+// When a server counts as down. Apart from where keys go: what then becomes of its keys is
+// failover's question.
+struct health_options {
+  // So many failed calls in a row mark a server down; calls that overlap in time count once, so one
+  // slow moment never does. A connection that cannot be opened marks it at once. 0: never.
+  unsigned max_failures = 3;
+  // Marks it down, too: this share of the last calls (about 32) failed. 0: off; at most 1.
+  double max_failure_rate = 0;
+  // A server that is down is tried again after retry_min, then after twice as long, up to
+  // retry_max, each varied by a quarter either way. In between, calls fail at once with
+  // errc::server_down.
+  std::chrono::milliseconds retry_min{50};
+  std::chrono::milliseconds retry_max{2000};
+};
+
 // Threads: a value type.
 struct options {
   std::vector<server_address> servers;  // at least one; duplicates are refused
@@ -60,6 +76,15 @@ struct options {
   bool check_keys = true;  // off only for queue servers that answer with another key
   bool keepalive = true;   // TCP keepalive
   error_policy on_error = error_policy::surface;
+  health_options health;
+  // Drop all items of a server that was down before it is used again: they may be out of date.
+  bool flush_on_reconnect = false;
+
+  // Called on the thread whose call found out, after that call and with no lock held. They may use
+  // the client. Exceptions of theirs are the caller's.
+  std::function<void(std::string_view server, const error& why)> on_server_down;
+  std::function<void(std::string_view server)> on_server_up;
+  std::function<void(const std::vector<std::string>& servers)> on_topology_change;
 
   std::size_t memory_limit = std::size_t{64} << 20;            // bytes, for each memory:// server
   std::map<std::string, driver_factory, std::less<>> drivers;  // by scheme; "memory" is built in

@@ -47,6 +47,7 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
       return false;
     case errc::resolve_failed:
     case errc::connect_failed:
+    case errc::server_down:
     case errc::connection_closed:
     case errc::protocol_error:
     case errc::timeout:
@@ -86,9 +87,6 @@ std::span<const std::span<char>> connection::input() { return state_->input(); }
 void connection::received(std::size_t n) { state_->received(n); }
 
 void connection::closed() {
-  if (state_->asking && state_->options.protocol == protocol_choice::automatic) {
-    state_->retry_as_classic = true;
-  }
   state_->fail(errc::connection_closed, "the server closed the connection");
 }
 void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }
@@ -106,6 +104,8 @@ void connection::state::fail(errc code, std::string_view why) {
   failure = code;
   failure_text = why;
   body.active = false;
+  retry_as_classic = asking && options.protocol == protocol_choice::automatic &&
+                     (code == errc::connection_closed || code == errc::protocol_error);
   while (!waiting.empty()) {
     detail::pending& e = waiting.front();
     protocol::response r;
@@ -115,6 +115,7 @@ void connection::state::fail(errc code, std::string_view why) {
     answer(e, r);
     waiting.pop();
   }
+  out.drop();  // the owners of what it refers to may be gone
 }
 
 }  // namespace memcxx

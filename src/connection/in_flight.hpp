@@ -23,7 +23,8 @@ struct pending {
   protocol::response_handler* to = nullptr;  // nullptr: nobody waits for it
   std::uint64_t begin = 0;                   // where its bytes begin in the stream
   std::uint32_t tag = 0;
-  std::uint32_t opaque = 0;
+  std::uint32_t opaque = 0;  // on the wire: the connection's own, so that no two are alike
+  std::uint32_t given_opaque = 0;
   protocol::verb op = protocol::verb::ping;
   wire_form form = wire_form::classic;
   bool quiet = false;                // silence means the usual outcome

@@ -85,7 +85,6 @@ bool connection::state::deliver_one() {
                                                              : parse_text(in.data(), r);
   if (p.what == parsed::outcome::need_more) return false;
   if (p.what == parsed::outcome::malformed) {
-    retry_as_classic = asking && options.protocol == protocol_choice::automatic;
     fail(errc::protocol_error, p.why);
     return false;
   }
@@ -143,8 +142,7 @@ bool connection::state::begin_body(const parsed& p, response& r) {
     r = {};
     r.status = errc::value_too_large;
     r.text = "the server announced a value longer than max_value_size";
-    answer(e, r);
-    waiting.pop();
+    answer_front(r);
     fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
     return false;
   }
@@ -165,6 +163,8 @@ bool connection::state::begin_body(const parsed& p, response& r) {
   body.size = p.body_size;
   body.trailer = p.trailer;
   body.head = r;
+  body.head.has_opaque = e.given_opaque != 0;
+  body.head.opaque = e.given_opaque;
   body.head.key = body.head.text = {};  // the receive buffer moves on
   body.filled = 0;
   body.into = nullptr;
@@ -181,7 +181,7 @@ bool connection::state::begin_body(const parsed& p, response& r) {
       }
     }
     const std::size_t here = std::min(after.size(), p.body_size);
-    std::memcpy(body.into, after.data(), here);
+    if (here != 0) std::memcpy(body.into, after.data(), here);
     body.filled = here;
     in.consume(p.head_size + here);
   } else {
@@ -212,12 +212,17 @@ bool connection::state::end_body() {
 }
 
 void connection::state::handshake_reply(const parsed& p, const response& r) {
+  // A server without mn says so with an error, or takes it for a read and misses.
+  const bool declines = p.kind == reply_kind::error ||
+                        (p.kind == reply_kind::refused && r.status == errc::miss);
+  if (p.kind != reply_kind::noop && !declines) {
+    fail(errc::protocol_error, "the server's answer to the handshake fits nothing that was asked");
+    return;
+  }
   in.consume(p.head_size);
   asking = false;
   waiting.pop();
-  if (p.body_size != 0) {
-    fail(errc::protocol_error, "a value in answer to the handshake");
-  } else if (p.kind == reply_kind::noop) {
+  if (p.kind == reply_kind::noop) {
     speaks = protocol_choice::meta;
   } else if (options.protocol == protocol_choice::meta) {
     std::string why = "the server has no meta commands";

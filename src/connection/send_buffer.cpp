@@ -5,12 +5,30 @@
 
 namespace memcxx::detail {
 
+// A stream that is written as fast as it is queued stays in the memory it has: what was written is
+// dropped first, and there is more memory only for what still waits.
 void send_buffer::grow(std::size_t n) {
-  const std::size_t wanted = std::max<std::size_t>({size_ + n, capacity_ * 2, 4096});
-  auto larger = std::make_unique_for_overwrite<char[]>(wanted);
-  if (size_ != 0) std::memcpy(larger.get(), bytes_.get(), size_);
-  bytes_ = std::move(larger);
-  capacity_ = wanted;
+  pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+  first_ = 0;
+  const auto kept =
+      std::ranges::find_if(pieces_, [](const piece& p) { return p.from == nullptr; });
+  const std::size_t dropped = kept == pieces_.end() ? size_ : kept->offset;
+  const std::size_t live = size_ - dropped;
+
+  // Moving costs no more than was written since the last move.
+  if (live > dropped || capacity_ - live < n) {
+    const std::size_t wanted = std::max<std::size_t>({live + n, live * 2, capacity_, 4096});
+    auto larger = std::make_unique_for_overwrite<char[]>(wanted);
+    if (live != 0) std::memcpy(larger.get(), bytes_.get() + dropped, live);
+    bytes_ = std::move(larger);
+    capacity_ = wanted;
+  } else if (live != 0) {
+    std::memmove(bytes_.get(), bytes_.get() + dropped, live);
+  }
+  size_ = live;
+  for (piece& p : pieces_) {
+    if (p.from == nullptr) p.offset -= dropped;
+  }
 }
 
 std::span<const std::span<const char>> send_buffer::output() noexcept {
@@ -38,6 +56,13 @@ void send_buffer::sent(std::size_t n) noexcept {
     first_ = 0;
     size_ = 0;
   }
+}
+
+void send_buffer::drop() noexcept {
+  pieces_.clear();
+  first_ = 0;
+  size_ = 0;
+  end_ = written_;
 }
 
 void send_buffer::own_all() {

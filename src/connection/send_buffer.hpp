@@ -32,6 +32,7 @@ class send_buffer {
     end_ += n;
   }
   void append(std::string_view s) {
+    if (s.empty()) return;  // it may have no address
     std::memcpy(reserve(s.size()), s.data(), s.size());
     commit(s.size());
   }
@@ -53,6 +54,8 @@ class send_buffer {
   void sent(std::size_t n) noexcept;
   // Copies what is only referred to, so that its owner may go.
   void own_all();
+  // Forgets what was not written.
+  void drop() noexcept;
 
  private:
   struct piece {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <memcxx/connection.hpp>
 
@@ -61,7 +62,9 @@ struct connection::state {
                             const protocol::response& r) const noexcept;
   bool resolve_before(std::size_t target);
   matched take_stray(const protocol::response& r);
+  [[nodiscard]] bool line_is_ended() noexcept;
   void finish_front(protocol::response& r, protocol::reply_kind kind);
+  void answer_front(protocol::response& r);
   void answer(detail::pending& e, protocol::response& r) noexcept;
 
   // --- ending: everything in flight fails with this code.
@@ -109,9 +112,11 @@ struct connection::state {
   } body;
 
   // Errors that name no request, in the order they came, while quiet requests were at the front.
-  std::size_t strays = 0;
-  errc stray_status = errc::ok;
-  std::string stray_text;
+  struct stray {
+    errc status;
+    std::string text;
+  };
+  std::vector<stray> strays;
 
   std::uint64_t unclaimed = 0;
   errc failure = errc::ok;

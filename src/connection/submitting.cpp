@@ -29,6 +29,11 @@ bool is_plain_get(const request& r) noexcept {
          !r.vivify_ttl && !r.recache_ttl && r.opaque == 0;
 }
 
+// A ping, a touch or an item's internals are answered in any case.
+bool has_quiet_form(verb v) noexcept {
+  return protocol::names_item(v) && v != verb::touch && v != verb::debug;
+}
+
 }  // namespace
 
 void connection::state::open() {
@@ -104,8 +109,9 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   request r = given;
   const bool line = form == wire_form::classic && r.op == verb::get;
   // Classic's noreply hides failures of the server: there a quiet request is answered all the same.
-  if (form == wire_form::classic && !line) r.quiet = false;
-  if (r.opaque == 0 && form != wire_form::classic) r.opaque = new_opaque();
+  if (!line && (form == wire_form::classic || !has_quiet_form(r.op))) r.quiet = false;
+  // Two requests may be given the same opaque, and a silent one must not get the other's answer.
+  if (form != wire_form::classic) r.opaque = new_opaque();
 
   // A get can join the line only if it asks for the same; everything else ends it.
   if (line_open && (!line || line_cas != asks(r.wants, want::cas))) end_line();
@@ -126,6 +132,7 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   e.begin = out.end();
   e.tag = tag;
   e.opaque = r.opaque;
+  e.given_opaque = given.opaque;
   e.op = r.op;
   e.form = form;
   e.quiet = r.quiet;
@@ -137,7 +144,10 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   } else {
     write(r, form);
   }
-  if (waiting.size() >= options.max_in_flight) full = true;
+  if (waiting.size() >= options.max_in_flight) {
+    full = true;
+    fence();  // a full queue that is silent would wait forever
+  }
   return {};
 }
 

@@ -28,8 +28,9 @@ class runner {
  public:
   enum class stage : std::uint8_t { unclaimed, dialling, running, finished };
 
-  runner(routing::exchange& x, routing::leg& l, server& s) noexcept
-      : exchange_(x), leg_(l), server_(s) {}
+  runner(routing::exchange& x, routing::leg& l, server& s,
+         std::vector<server::event>& events) noexcept
+      : exchange_(x), leg_(l), server_(s), events_(events) {}
 
   [[nodiscard]] stage where() const noexcept { return stage_; }
   [[nodiscard]] bool active() const noexcept {
@@ -40,6 +41,7 @@ class runner {
   [[nodiscard]] link* connected() const noexcept { return link_.get(); }
 
   void begin(server::claim c, clock::time_point now, clock::time_point deadline) {
+    began_ = now;
     if (c.idle != nullptr) {
       link_ = std::move(c.idle);
       leg_.begin(true);
@@ -59,6 +61,12 @@ class runner {
         case dial::progress::waiting:
           return;
         case dial::progress::failed:
+          // Running out of time may be this call's own haste.
+          if (dial_->why() == errc::timeout) {
+            server_.failed(dial_->why(), began_, now, events_);
+          } else {
+            server_.refused(dial_->why(), now, events_);
+          }
           leg_.give_up(dial_->why().code(), dial_->why().message());
           server_.give_back_slot();
           return finish();
@@ -83,6 +91,7 @@ class runner {
     connection& wire = link_->wire;
     if (wire.failed()) {
       const bool another = leg_.lost(wire);
+      if (!another) note_failure(wire, now);
       server_.discard(std::move(link_));
       if (another && now < deadline) {
         dial_.emplace(server_, now, deadline);
@@ -93,7 +102,10 @@ class runner {
       server_.give_back_slot();
       return finish();
     }
-    if (leg_.done() && wire.in_flight() == 0) return release(now);
+    if (leg_.done() && wire.in_flight() == 0) {
+      server_.answered(events_);
+      return release(now);
+    }
     if (exchange_.quiet() && leg_.submitted() && !wire.has_output()) {
       wire.abandon(leg_);
       leg_.finish_unanswered();
@@ -103,6 +115,7 @@ class runner {
 
   void out_of_time(clock::time_point now, clock::time_point deadline, const std::string& why) {
     if (stage_ == stage::dialling) {
+      server_.failed(error(errc::timeout, why), began_, now, events_);
       leg_.give_up(errc::timeout, why);
       server_.give_back_slot();
       return finish();
@@ -129,6 +142,15 @@ class runner {
   }
 
  private:
+  // A connection that ended by its own decision after a refused store says nothing about the server.
+  void note_failure(const connection& wire, clock::time_point now) {
+    const errc code = wire.failure();
+    if (code == errc::timeout || code == errc::connection_closed || code == errc::protocol_error) {
+      server_.failed(error(code, std::string(wire.failure_text()), server_.name()), began_, now,
+                     events_);
+    }
+  }
+
   void release(clock::time_point now) noexcept {
     link_->last_used = now;
     server_.give_back(std::move(link_));
@@ -138,6 +160,8 @@ class runner {
   routing::exchange& exchange_;
   routing::leg& leg_;
   server& server_;
+  std::vector<server::event>& events_;
+  clock::time_point began_{};
   stage stage_ = stage::unclaimed;
   std::unique_ptr<link> link_;
   std::optional<dial> dial_;
@@ -159,6 +183,9 @@ class run {
     for (runner& r : runners_) {
       if (const auto& d = r.on().custom()) {
         r.what().run_on(*d, deadline_);
+        r.finish();
+      } else if (!r.on().admit(now_)) {
+        r.what().give_up(errc::server_down, r.on().why_down(now_));
         r.finish();
       } else if (auto c = r.on().try_claim(now_); c.granted()) {
         r.begin(std::move(c), now_, deadline_);
@@ -268,17 +295,17 @@ class run {
 
 }  // namespace
 
-void run_blocking(routing::exchange& x, std::span<const std::unique_ptr<server>> servers,
-                  std::chrono::milliseconds timeout) {
+void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
+                  std::chrono::milliseconds timeout, std::vector<server::event>& events) {
   const std::span<routing::leg> legs = x.legs();
   if (legs.size() == 1) {
-    runner one(x, legs[0], *servers[legs[0].server()]);
+    runner one(x, legs[0], *servers[legs[0].server()], events);
     run({&one, 1}, timeout).go();
     return;
   }
   std::vector<runner> many;
   many.reserve(legs.size());
-  for (routing::leg& l : legs) many.emplace_back(x, l, *servers[l.server()]);
+  for (routing::leg& l : legs) many.emplace_back(x, l, *servers[l.server()], events);
   run(many, timeout).go();
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "engine/server.hpp"
 #include "routing/exchange.hpp"

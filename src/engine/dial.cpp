@@ -73,7 +73,7 @@ dial::progress dial::advance(clock::time_point now) {
     stage_ = stage::handshaking;
     link_->wire.open();
   }
-  return shake_hands(now);
+  return stage_ == stage::flushing ? flush_items(now) : shake_hands(now);
 }
 
 // Begins with the next address; when one connects at once, goes on to the handshake.
@@ -113,7 +113,12 @@ dial::progress dial::shake_hands(clock::time_point now) {
   if (wire.ready()) {
     server_.spoke(wire.speaks());
     if (assume_classic_) server_.closes_when_asked();
-    return progress::done;
+    if (!server_.needs_flush()) return progress::done;
+    protocol::request r;
+    r.op = protocol::verb::flush;
+    wire.submit(r, flush_, 0);
+    stage_ = stage::flushing;
+    return flush_items(now);
   }
   if (wire.failed()) {
     if (wire.retry_as_classic() && !assume_classic_) {
@@ -129,6 +134,21 @@ dial::progress dial::shake_hands(clock::time_point now) {
   if (now < until_) return progress::waiting;
   return give_up(errc::timeout,
                  "no answer to the handshake within " + in_ms(server_.settings().connect_timeout));
+}
+
+// The server was away: what it holds may be out of date (options::flush_on_reconnect).
+dial::progress dial::flush_items(clock::time_point now) {
+  connection& wire = link_->wire;
+  link_->flush();
+  while (!flush_.done && link_->receive(false)) {
+  }
+  if (flush_.done && flush_.status == errc::ok && !wire.failed()) {
+    server_.flushed();
+    return progress::done;
+  }
+  if (flush_.done) return give_up(errc::connect_failed, "the flush on reconnect failed");
+  if (now < until_) return progress::waiting;
+  return give_up(errc::timeout, "no answer to the flush on reconnect");
 }
 
 pollfd dial::waits_for() const noexcept {

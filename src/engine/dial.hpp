@@ -35,9 +35,19 @@ class dial {
   progress start_lookup();
   progress next_address(clock::time_point now);
   progress shake_hands(clock::time_point now);
+  progress flush_items(clock::time_point now);
   progress give_up(errc code, std::string message);
 
-  enum class stage { resolving, connecting, handshaking };
+  struct flush_reply final : protocol::response_handler {
+    void on_response(std::uint32_t, const protocol::response& r) noexcept override {
+      done = true;
+      status = r.status;
+    }
+    bool done = false;
+    errc status = errc::ok;
+  };
+
+  enum class stage { resolving, connecting, handshaking, flushing };
   server& server_;
   stage stage_ = stage::resolving;
   clock::time_point until_;          // for the whole dial
@@ -46,6 +56,7 @@ class dial {
   std::vector<transport::endpoint> endpoints_;
   std::size_t next_ = 0;
   bool assume_classic_ = false;
+  flush_reply flush_;
   std::string last_failure_;
   std::unique_ptr<link> link_;
   error why_;

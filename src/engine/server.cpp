@@ -29,10 +29,20 @@ std::shared_ptr<driver> make_driver(const server_address& a, const options& o) {
   throw exception(error(errc::invalid_argument, "no driver for \"" + a.scheme + "\""));
 }
 
+// Different in every client, so that the probes of many do not fall together.
+std::uint64_t seed_for(const server& s) noexcept {
+  return static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) * 0x9e3779b97f4a7c15U ^
+         reinterpret_cast<std::uintptr_t>(&s) ^ static_cast<std::uint64_t>(::getpid()) << 32U;
+}
+
 }  // namespace
 
 server::server(const server_address& address, const options& o)
-    : address_(address), name_(address.name()), options_(o), driver_(make_driver(address, o)) {
+    : address_(address),
+      name_(address.name()),
+      options_(o),
+      driver_(make_driver(address, o)),
+      health_(o.health, seed_for(*this)) {
   idle_.reserve(o.pool_size);
   lent_.reserve(o.pool_size);
 }
@@ -46,6 +56,45 @@ connection_options server::wire_options() const {
   w.max_value_size = options_.max_value_size;
   w.check_keys = options_.check_keys;
   return w;
+}
+
+bool server::admit(clock::time_point now) {
+  if (spotless_.load(std::memory_order_acquire)) return true;
+  const std::scoped_lock hold(lock_);
+  return health_.admit(now);
+}
+
+std::string server::why_down(clock::time_point now) {
+  const std::scoped_lock hold(lock_);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(health_.next_probe() - now);
+  return last_failure_ + "; tried again in " + std::to_string(std::max<long>(left.count(), 0)) +
+         "ms";
+}
+
+void server::answered(std::vector<event>& out) {
+  if (spotless_.load(std::memory_order_acquire)) return;
+  const std::scoped_lock hold(lock_);
+  tell(health_.answered(), {}, out);
+}
+
+void server::refused(const error& why, clock::time_point now, std::vector<event>& out) {
+  const std::scoped_lock hold(lock_);
+  tell(health_.refused(now), why, out);
+}
+
+void server::failed(const error& why, clock::time_point began, clock::time_point now,
+                    std::vector<event>& out) {
+  const std::scoped_lock hold(lock_);
+  tell(health_.failed(began, now), why, out);
+}
+
+void server::tell(routing::health::change c, const error& why, std::vector<event>& out) {
+  spotless_.store(health_.is_spotless(), std::memory_order_release);
+  if (why != errc::ok) last_failure_ = why.message();
+  if (c == routing::health::change::none) return;
+  const bool up = c == routing::health::change::came_up;
+  if (!up) suspect_.store(true, std::memory_order_relaxed);
+  out.push_back({up, name_, why});
 }
 
 server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead) {

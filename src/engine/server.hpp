@@ -14,6 +14,7 @@
 
 #include "engine/fork_guard.hpp"
 #include "engine/link.hpp"
+#include "routing/health.hpp"
 #include "transport/lookup.hpp"
 
 namespace memcxx::engine {
@@ -36,6 +37,26 @@ class server final : private fork_guarded {
   [[nodiscard]] connection_options wire_options() const;
   void closes_when_asked() noexcept { asked_in_vain_.store(true, std::memory_order_relaxed); }
   void spoke(protocol_choice p) noexcept { speaks_.store(p, std::memory_order_relaxed); }
+
+  // --- health. What changed is told by events, for the caller to pass on when it holds no lock.
+  struct event {
+    bool up = false;
+    std::string server;
+    error why;  // of a server that went down
+  };
+  // May a call that begins now use the server? If not, why_down() has the words for it.
+  [[nodiscard]] bool admit(clock::time_point now);
+  [[nodiscard]] std::string why_down(clock::time_point now);
+  void answered(std::vector<event>& out);
+  // A connection could not be opened; or a call that began at `began` got no answer.
+  void refused(const error& why, clock::time_point now, std::vector<event>& out);
+  void failed(const error& why, clock::time_point began, clock::time_point now,
+              std::vector<event>& out);
+  // The server was down since the last flush: with flush_on_reconnect its items are not to be trusted.
+  [[nodiscard]] bool needs_flush() const noexcept {
+    return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
+  }
+  void flushed() noexcept { suspect_.store(false, std::memory_order_relaxed); }
 
   // --- the pool. A slot is the right to have one connection.
   struct claim {
@@ -72,6 +93,7 @@ class server final : private fork_guarded {
   void before_fork() noexcept override { lock_.lock(); }
   void after_fork() noexcept override { lock_.unlock(); }
   void in_child() noexcept override;
+  void tell(routing::health::change c, const error& why, std::vector<event>& out);
   void retire(link& l) noexcept;
   claim take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead);
 
@@ -90,6 +112,11 @@ class server final : private fork_guarded {
   std::vector<std::unique_ptr<link>> idle_;  // the last used last
   std::vector<int> lent_;                    // descriptors in use, for a child to close
   std::shared_ptr<transport::lookup> lookup_;
+  routing::health health_;
+  std::string last_failure_;
+  // Nothing is held against the server: the common case costs no lock.
+  std::atomic<bool> spotless_ = true;
+  std::atomic<bool> suspect_ = false;
 };
 
 }  // namespace memcxx::engine

@@ -39,6 +39,8 @@ std::string_view name_of(errc code) noexcept {
       return "resolve_failed";
     case errc::connect_failed:
       return "connect_failed";
+    case errc::server_down:
+      return "server_down";
     case errc::connection_closed:
       return "connection_closed";
     case errc::protocol_error:
@@ -74,6 +76,7 @@ fault fault_of(errc code) noexcept {
     case errc::unattributed:
       return fault::server;
     case errc::resolve_failed:
+    case errc::server_down:
     case errc::connect_failed:
     case errc::connection_closed:
     case errc::protocol_error:

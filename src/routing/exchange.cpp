@@ -60,11 +60,12 @@ std::string describe_key(std::string_view prefix, std::string_view key, std::str
     out.push_back(digits[c & 15U]);
   };
   const auto bad = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; };
+  if (key.empty()) return std::string(why);
   std::string whole(prefix);
   whole.append(key);
   std::string out(why);
   out += ": ";
-  if (whole.size() <= protocol::max_key_size && !key.empty()) {
+  if (whole.size() <= protocol::max_key_size) {
     const auto at = std::find_if(whole.begin(), whole.end(), bad);
     if (at != whole.end()) {
       out += "byte ";
@@ -195,6 +196,7 @@ void exchange::prepare(route how, std::uint32_t only) {
     l.server_ = s;
     l.order_ = order_.data() + first[s];
     l.count_ = first[s + 1] - first[s];
+    if (quiet()) l.settled_.reserve(l.count_);
   }
 }
 
@@ -246,7 +248,8 @@ void leg::fill(connection& c) {
       refused.status = no.code;
       refused.text = no.why;
       refused.unsent = true;
-      on_response(index, refused);
+      settle(index);
+      owner_->deliver(index, refused, {});  // no server was asked
     }
     if (!more) {
       c.fence();
@@ -282,7 +285,19 @@ void leg::give_up(errc code, std::string_view why) noexcept {
 }
 
 void leg::finish_unanswered() noexcept {
-  for (; answered_ < count_; ++answered_) owner_->deliver(at(answered_), response{}, {});
+  if (done()) return;
+  std::ranges::sort(settled_);
+  for (std::size_t place = 0; place < count_; ++place) {
+    if (std::ranges::binary_search(settled_, at(place))) continue;
+    owner_->deliver(at(place), response{}, {});
+  }
+  answered_ = count_;
+}
+
+// This request has its outcome. Which ones have is only asked when nobody waits for the others.
+void leg::settle(std::uint32_t index) noexcept {
+  ++answered_;
+  if (count_ > 1 && owner_->quiet()) settled_.push_back(index);
 }
 
 void leg::run_on(driver& d, std::chrono::steady_clock::time_point deadline) noexcept {
@@ -310,7 +325,7 @@ void leg::on_response(std::uint32_t tag, const response& r) noexcept {
       }
     }
   }
-  if (!r.more) ++answered_;
+  if (!r.more) settle(tag);
   owner_->deliver(tag, r, owner_->topology_.names[server_]);
 }
 

@@ -58,6 +58,7 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool upcoming(std::uint32_t& index) const noexcept;
   void advance() noexcept;
   void request(std::uint32_t index, protocol::request& out) const noexcept;
+  void settle(std::uint32_t index) noexcept;
 
   exchange* owner_ = nullptr;
   std::uint32_t server_ = 0;
@@ -67,6 +68,7 @@ class leg final : public protocol::response_handler {
   std::size_t answered_ = 0;
   std::vector<std::uint32_t> again_;  // to be sent once more
   std::size_t again_at_ = 0;
+  std::vector<std::uint32_t> settled_;  // of a quiet call of many; room for all from the start
   bool reused_ = false;
   bool retried_ = false;
 };

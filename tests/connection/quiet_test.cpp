@@ -1,0 +1,377 @@
+// Runs of quiet requests: what silence means, and whose an error is that names nobody.
+// Never here: a false success, a false miss, a wait without an end.
+#include "connection/script.hpp"
+
+namespace memcxx::script {
+namespace {
+
+const auto classic = speaking(protocol_choice::classic);
+const auto meta = speaking(protocol_choice::meta);
+const auto binary = speaking(protocol_choice::binary);
+
+request get(std::string_view key) { return {.key = key}; }
+request set(std::string_view key, std::string_view value = "v") {
+  return {.op = verb::set, .wants = want::nothing, .key = key, .value = value};
+}
+
+script quiet_gets(std::vector<std::string> keys) {
+  auto kept = std::make_shared<std::vector<std::string>>(std::move(keys));
+  return [kept](talk& t) {
+    for (const std::string& k : *kept) t.quietly(get(k));
+    t.fence();
+  };
+}
+
+// --- classic lines
+
+TEST(classic_line, is_one_command) {
+  talk t(classic);
+  quiet_gets({"a", "b", "c"})(t);
+  EXPECT_EQ(t.take(), "get a b c\r\n");
+  t.quietly(get("d")).ask(get("e"));
+  EXPECT_EQ(t.take(), "get d e\r\n");
+}
+
+TEST(classic_line, is_what_automatic_makes_of_plain_gets) {
+  talk t(automatic_with_meta());
+  quiet_gets({"a", "b"})(t);
+  EXPECT_EQ(t.take(), "get a b\r\n");
+  t.quietly(set("c"));
+  t.quietly(get("d")).quietly(set("e")).fence();
+  EXPECT_EQ(t.take(), "ms c 1 O1 q\r\nv\r\nmn\r\nget d\r\nms e 1 O2 q\r\nv\r\nmn\r\n");
+}
+
+TEST(classic_line, ends_when_a_get_asks_for_something_else) {
+  talk t(classic);
+  t.quietly(get("a")).quietly({.wants = want::value | want::cas, .key = "b"}).fence();
+  EXPECT_EQ(t.take(), "get a\r\ngets b\r\n");
+  t.quietly(get("a")).ask({.op = verb::gat, .ttl = 1, .key = "b"}).ask(set("c"));
+  EXPECT_EQ(t.take(), "get a\r\ngat 1 b\r\nset c 0 0 1\r\nv\r\n");
+}
+
+TEST(classic_line, hits_and_misses_in_all_combinations) {
+  const std::vector<std::string> keys = {"a", "b", "c", "d"};
+  for (unsigned hits = 0; hits < 16; ++hits) {
+    std::string reply;
+    lines told;
+    for (unsigned i = 0; i < 4; ++i) {
+      const std::string tag = std::to_string(i + 1);
+      if ((hits >> i & 1) != 0) {
+        reply += "VALUE " + keys[i] + " 0 1\r\n" + tag + "\r\n";
+        told.push_back(tag + ": ok =" + tag);
+      } else {
+        told.push_back(tag + ": miss");
+      }
+    }
+    reply += "END\r\n";
+    expect(classic, quiet_gets(keys), reply, told);
+    expect_every_break(classic, quiet_gets(keys), reply, told);
+  }
+}
+
+TEST(classic_line, the_same_key_twice) {
+  expect(classic, quiet_gets({"a", "a", "b", "a"}),
+         "VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n2\r\nVALUE a 0 1\r\n3\r\nEND\r\n",
+         {"1: ok =1", "2: ok =2", "3: miss", "4: ok =3"});
+  expect(classic, quiet_gets({"a", "a"}), "END\r\n", {"1: miss", "2: miss"});
+}
+
+TEST(classic_line, two_of_them_with_the_same_keys) {
+  expect(classic,
+         [](talk& t) {
+           t.quietly(get("a")).quietly(get("b")).fence();
+           t.quietly(get("b")).quietly(get("a")).fence();
+         },
+         "VALUE b 0 1\r\n1\r\nEND\r\nVALUE a 0 1\r\n2\r\nEND\r\n",
+         {"1: miss", "2: ok =1", "3: miss", "4: ok =2"});
+}
+
+// Nothing that had not been told before becomes a miss.
+TEST(classic_line, an_error_in_the_place_of_end_fails_the_rest_of_the_line) {
+  for (const std::string error : {"SERVER_ERROR out of memory writing get response\r\n"}) {
+    const std::string said = "out_of_memory 'out of memory writing get response'";
+    expect(classic, quiet_gets({"a", "b", "c"}), error, {"1: " + said, "2: " + said, "3: " + said});
+    expect(classic, quiet_gets({"a", "b", "c"}), "VALUE a 0 1\r\n1\r\n" + error,
+           {"1: ok =1", "2: " + said, "3: " + said});
+    expect(classic, quiet_gets({"a", "b", "c"}), "VALUE c 0 1\r\n1\r\n" + error,
+           {"1: miss", "2: miss", "3: ok =1"});
+  }
+  expect(classic, [](talk& t) { t.quietly(get("a")).ask(get("b")).ask(set("c")); },
+         "SERVER_ERROR busy\r\nSTORED\r\n",
+         {"1: server_error 'busy'", "2: server_error 'busy'", "3: ok"});
+}
+
+TEST(classic_line, end_before_its_time_means_misses_and_then_nothing_fits) {
+  expect(classic, quiet_gets({"a", "b"}), "END\r\nVALUE a 0 1\r\n1\r\nEND\r\n",
+         {"1: miss", "2: miss"}, ended(errc::protocol_error));
+}
+
+TEST(classic_line, a_missing_end_is_never_made_up) {
+  expect(
+      classic, [](talk& t) { t.quietly(get("a")).ask(get("b")).ask(set("c")); },
+      "VALUE b 0 1\r\n1\r\nSTORED\r\n",
+      {"1: miss", "2: ok =1", "3: protocol_error 'the server's reply fits no request in flight'"},
+      ended(errc::protocol_error));
+}
+
+TEST(classic_line, replies_out_of_order_or_twice_end_the_connection) {
+  expect(classic, quiet_gets({"a", "b", "c"}), "VALUE b 0 1\r\n1\r\nVALUE b 0 1\r\n1\r\nEND\r\n",
+         {"1: miss", "2: ok =1",
+          "3: protocol_error 'the server answered with a key or opaque that was not asked for'"},
+         ended(errc::protocol_error));
+}
+
+TEST(classic_line, is_bounded_in_keys_and_bytes) {
+  talk t(classic);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 1200; ++i) keys.push_back("k" + std::to_string(i));
+  for (const std::string& k : keys) t.quietly(get(k));
+  const std::string many = t.take();
+  EXPECT_EQ(std::ranges::count(many, '\n'), 2);  // the third is still open
+  std::size_t longest = 0;
+  std::size_t begin = 0;
+  for (std::size_t end; (end = many.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const auto line = std::string_view(many).substr(begin, end - begin);
+    longest = std::max(longest, static_cast<std::size_t>(std::ranges::count(line, ' ')));
+  }
+  EXPECT_EQ(longest, 512u);
+
+  talk wide(classic);
+  const std::string key(250, 'k');
+  for (int i = 0; i < 200; ++i) wide.quietly(get(key));
+  const std::string bytes = wide.take();
+  EXPECT_LE(bytes.find('\n'), 16u * 1024 + 252);
+}
+
+// An error that comes before the line was written to its end answers nothing.
+TEST(classic_line, an_error_to_an_open_line_ends_the_connection) {
+  for (const std::string before : {"", "END\r\n"}) {
+    talk t(classic);
+    if (!before.empty()) t.ask(get("z"));
+    t.quietly(get("a")).quietly(get("b"));
+    t.take();
+    t.read(before + "ERROR\r\n");
+    EXPECT_EQ(t.c.failure(), errc::protocol_error);
+    EXPECT_EQ(t.c.in_flight(), 0u);
+    for (const auto& [tag, n] : t.to.finals) EXPECT_EQ(n, 1) << tag;
+    EXPECT_EQ(t.to.finals.size(), before.empty() ? 2u : 3u);
+  }
+}
+
+TEST(classic_line, an_answer_to_an_open_line_does_no_harm) {
+  talk t(classic);
+  t.quietly(get("a"));
+  t.take();
+  t.read("VALUE a 0 1\r\nx\r\n");
+  t.fence();
+  t.ask(set("b"));
+  t.take();
+  t.read("END\r\nSTORED\r\n");
+  EXPECT_TRUE(t.c.failed());
+  for (const auto& [tag, n] : t.to.finals) EXPECT_EQ(n, 1) << tag;
+}
+
+// --- meta runs
+
+TEST(meta_run, is_fenced_before_anything_else) {
+  talk t(meta);
+  t.quietly(set("a")).quietly(get("b")).ask(set("c"));
+  EXPECT_EQ(t.take(), "ms a 1 O1 q\r\nv\r\nmg b v f O2 q\r\nmn\r\nms c 1 O3\r\nv\r\n");
+  t.fence().fence();
+  EXPECT_FALSE(t.c.has_output());
+}
+
+TEST(meta_run, silence_is_the_usual_outcome) {
+  expect(meta, [](talk& t) { t.quietly(set("a")).quietly(get("b")).fence(); }, "MN\r\n",
+         {"1: ok", "2: miss"});
+  expect(meta, quiet_gets({"a", "b", "c"}), "VA 1 f0 O2\r\nx\r\nMN\r\n",
+         {"1: miss", "2: ok =x", "3: miss"});
+  expect(meta, [](talk& t) { t.quietly(set("a")).quietly(set("b")).quietly(set("c")).fence(); },
+         "NS O2\r\nMN\r\n", {"1: ok", "2: not_stored", "3: ok"});
+  expect_every_break(meta, quiet_gets({"a", "b"}), "VA 1 f0 O2\r\nx\r\nMN\r\n",
+                     {"1: miss", "2: ok =x"});
+}
+
+TEST(meta_run, is_bounded) {
+  talk t(meta);
+  for (int i = 0; i < 200; ++i) t.quietly(set("k"));
+  const std::string out = t.take();
+  std::size_t fences = 0;
+  for (std::size_t at = 0; (at = out.find("mn\r\n", at)) != std::string::npos; ++at) ++fences;
+  EXPECT_EQ(fences, 3u);
+}
+
+TEST(meta_run, an_error_of_a_lone_request_is_its_own) {
+  expect(meta, [](talk& t) { t.quietly(set("a")).ask(set("b")); },
+         "SERVER_ERROR out of memory storing object\r\nMN\r\nHD O2\r\n",
+         {"1: out_of_memory 'out of memory storing object'", "2: ok"});
+  // The loud one's error is the loud one's.
+  expect(meta, [](talk& t) { t.quietly(set("a")).ask(set("b")); },
+         "MN\r\nSERVER_ERROR out of memory storing object\r\n",
+         {"1: ok", "2: out_of_memory 'out of memory storing object'"});
+}
+
+TEST(meta_run, fewer_errors_than_requests_are_nobodys) {
+  const std::string error = "SERVER_ERROR out of memory storing object\r\n";
+  expect(meta, [](talk& t) { t.quietly(set("a")).quietly(get("b")).ask(get("c")); },
+         error + "MN\r\nEN O3\r\n",
+         {"1: unattributed '1 of 2 requests failed: out of memory storing object'",
+          "2: unattributed '1 of 2 requests failed: out of memory storing object'", "3: miss"});
+  // What answered by name is out of it, and what came before it is known by it.
+  expect(meta, [](talk& t) { t.quietly(set("a")).quietly(set("b")).quietly(set("c")).fence(); },
+         error + "NS O2\r\nMN\r\n",
+         {"1: out_of_memory 'out of memory storing object'", "2: not_stored", "3: ok"});
+}
+
+TEST(meta_run, as_many_errors_as_requests_are_one_each_and_each_its_own) {
+  expect(meta,
+         [](talk& t) {
+           t.quietly(set("a"));
+           t.quietly({.op = verb::incr, .key = "b"});
+           t.quietly(set("c")).fence();
+         },
+         "SERVER_ERROR object too large for cache\r\n"
+         "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+         "SERVER_ERROR out of memory storing object\r\nMN\r\n",
+         {"1: value_too_large 'object too large for cache'",
+          "2: not_a_number 'cannot increment or decrement non-numeric value'",
+          "3: out_of_memory 'out of memory storing object'"});
+}
+
+TEST(meta_run, more_errors_than_requests_end_the_connection) {
+  talk t(meta);
+  t.quietly(set("a")).quietly(set("b")).fence().ask(set("c"));
+  t.take();
+  for (int i = 0; i < 3; ++i) t.read("SERVER_ERROR busy\r\n");
+  EXPECT_EQ(t.c.failure(), errc::protocol_error);
+  for (std::uint32_t tag = 1; tag <= 3; ++tag) {
+    EXPECT_EQ(t.to.status[tag], errc::protocol_error);
+    EXPECT_EQ(t.to.finals[tag], 1);
+  }
+}
+
+// An error after a request that answered by name cannot be of one before it.
+TEST(meta_run, more_errors_than_silent_requests_before_a_reply_end_the_connection) {
+  expect(
+      meta, [](talk& t) { t.quietly(set("a")).quietly(set("b")).fence(); },
+      "SERVER_ERROR busy\r\nNS O1\r\nMN\r\n",
+      {"1: protocol_error 'the server sent more errors than there were requests'",
+       "2: protocol_error 'the server sent more errors than there were requests'"},
+      ended(errc::protocol_error));
+}
+
+// The server did not take a command, and may take the value behind it for the next: whoever of the
+// run it was, if one of them has a value, the connection ends.
+TEST(meta_run, a_client_error_with_a_store_in_the_run_ends_the_connection) {
+  for (const std::string error : {"CLIENT_ERROR bad data chunk", "ERROR"}) {
+    talk t(meta);
+    t.quietly(get("a")).quietly(set("b", "mg a O3 v")).ask(get("c"));
+    t.take();
+    t.read(error + "\r\nVA 1 O3\r\nx\r\n");
+    EXPECT_EQ(t.c.failure(), errc::connection_closed) << error;
+    EXPECT_EQ(t.to.status[1], errc::unattributed);
+    EXPECT_EQ(t.to.status[2], errc::unattributed);
+    EXPECT_EQ(t.to.status[3], errc::connection_closed) << "it was not this one's";
+    for (const auto& [tag, n] : t.to.finals) EXPECT_EQ(n, 1) << tag;
+  }
+  talk alone(meta);
+  alone.quietly(set("b")).fence().ask(get("c"));
+  alone.take();
+  alone.read("CLIENT_ERROR bad data chunk\r\n");
+  EXPECT_EQ(alone.to.status[1], errc::client_error);
+  EXPECT_EQ(alone.to.status[2], errc::connection_closed);
+}
+
+TEST(meta_run, the_connection_ends_before_an_error_found_its_request) {
+  talk t(meta);
+  t.quietly(set("a")).quietly(set("b")).fence();
+  t.take();
+  t.read("SERVER_ERROR busy\r\n");
+  t.c.closed();
+  EXPECT_EQ(t.to.status[1], errc::connection_closed);
+  EXPECT_EQ(t.to.status[2], errc::connection_closed);
+}
+
+// Requests that have no quiet form are answered, with an opaque or without.
+TEST(meta_run, a_quiet_touch_ping_or_debug_is_answered) {
+  expect(meta,
+         [](talk& t) {
+           t.quietly(set("a"));
+           t.quietly({.op = verb::touch, .ttl = 1, .key = "b"});
+           t.quietly({.op = verb::debug, .key = "c"});
+           t.quietly({.op = verb::ping});
+         },
+         "MN\r\nEN\r\nME c exp=1\r\nMN\r\n", {"1: ok", "2: miss", "3: ok 'exp=1'", "4: ok"});
+}
+
+// Opaques that callers give may be alike, or like those that the connection gives.
+TEST(meta_run, the_same_opaque_twice_never_mixes_values) {
+  for (const auto& o : {meta, automatic_with_meta()}) {
+    for (const std::uint32_t given : {1U, 2U, 7U}) {
+      talk t(o);
+      t.quietly({.opaque = given, .key = "a"});
+      t.quietly({.opaque = given, .key = "b"});
+      t.quietly({.wants = want::value | want::ttl, .key = "c"});
+      t.fence();
+      const std::string out = t.take();
+      // Only b is there: answer with the opaque that stands in its line.
+      const std::size_t line = out.find("mg b ");
+      ASSERT_NE(line, std::string::npos) << out;
+      const std::size_t at = out.find(" O", line);
+      const std::string opaque = out.substr(at, out.find_first_of(" \r", at + 1) - at);
+      t.read("VA 1 f0" + opaque + "\r\nx\r\nMN\r\n");
+      const std::string own = " O" + std::to_string(given);
+      EXPECT_EQ(t.to.log, (lines{"1: miss" + own, "2: ok =x" + own, "3: miss"}));
+    }
+  }
+}
+
+TEST(meta_run, a_full_queue_is_never_silent) {
+  for (const auto& o : {meta, classic, automatic_with_meta()}) {
+    for (const std::size_t room : {1U, 2U, 5U, 64U, 65U, 100U, 600U}) {
+      connection_options limited = o;
+      limited.max_in_flight = room;
+      for (const bool reads : {false, true}) {
+        talk t(limited);
+        while (t.c.has_room()) t.quietly(reads ? get("k") : set("k"));
+        EXPECT_GE(t.c.in_flight(), room);
+        const std::string out = t.take();
+        EXPECT_TRUE(out.ends_with("mn\r\n") || out.starts_with("get ") ||
+                    limited.protocol == protocol_choice::classic);
+        EXPECT_TRUE(out.ends_with("\r\n")) << "a line was left open";
+      }
+    }
+  }
+}
+
+// --- binary runs
+
+TEST(binary_run, silence_is_the_usual_outcome) {
+  const std::string noop = frame{.opcode = 0x0a, .opaque = 4};
+  expect(binary, quiet_gets({"a", "b", "c"}), noop, {"1: miss", "2: miss", "3: miss"});
+  std::string hit = binary_hit(2, "x");
+  hit[1] = 0x09;
+  expect(binary, quiet_gets({"a", "b", "c"}), hit + noop, {"1: miss", "2: ok =x", "3: miss"});
+  const std::string refused = frame{.opcode = 0x11, .opaque = 2, .status = 0x82};
+  expect(binary, [](talk& t) { t.quietly(set("a")).quietly(set("b")).quietly(set("c")).fence(); },
+         refused + noop, {"1: ok", "2: out_of_memory 'Out of memory'", "3: ok"});
+  expect_every_break(binary, quiet_gets({"a", "b", "c"}), hit + noop,
+                     {"1: miss", "2: ok =x", "3: miss"});
+}
+
+TEST(binary_run, a_loud_request_ends_it) {
+  expect(binary, [](talk& t) { t.quietly(get("a")).ask(get("b")); }, binary_hit(2, "x"),
+         {"1: miss", "2: ok =x"});
+}
+
+TEST(binary_run, a_late_answer_ends_the_connection) {
+  expect(
+      binary, [](talk& t) { t.quietly(get("a")).quietly(get("b")).ask(get("c")); },
+      binary_hit(2, "x") + binary_hit(1, "y"),
+      {"1: miss", "2: ok =x",
+       "3: protocol_error 'the server answered with a key or opaque that was not asked for'"},
+      ended(errc::protocol_error));
+}
+
+}  // namespace
+}  // namespace memcxx::script

@@ -1,0 +1,211 @@
+// Values on their way in: in place, over many reads, into the handler's memory, of no length, too
+// long, and with a wrong end.
+// Never here: which request a value belongs to.
+#include "connection/script.hpp"
+
+namespace memcxx::script {
+namespace {
+
+std::string text_of(std::size_t size) {
+  std::string out(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>('a' + i * 7 % 26);
+  return out;
+}
+
+struct spoken {
+  protocol_choice protocol;
+  std::function<std::string(const std::string&)> hit;
+};
+
+const std::vector<spoken>& each_protocol() {
+  static const std::vector<spoken> all = {
+      {protocol_choice::classic,
+       [](const std::string& v) {
+         return "VALUE k 0 " + std::to_string(v.size()) + "\r\n" + v + "\r\nEND\r\n";
+       }},
+      {protocol_choice::meta,
+       [](const std::string& v) {
+         return "VA " + std::to_string(v.size()) + " f0 O1\r\n" + v + "\r\n";
+       }},
+      {protocol_choice::binary, [](const std::string& v) { return binary_hit(1, v); }}};
+  return all;
+}
+
+TEST(values, of_every_small_size_in_every_split) {
+  for (const spoken& s : each_protocol()) {
+    for (const std::size_t size : {0U, 1U, 2U, 3U, 17U}) {
+      const std::string value = text_of(size);
+      expect(speaking(s.protocol), [](talk& t) { t.ask({.key = "k"}); }, s.hit(value),
+             {"1: ok" + (value.empty() ? "" : " =" + value)});
+    }
+  }
+}
+
+// Bytes that look like replies are a value's all the same.
+TEST(values, that_look_like_replies) {
+  for (const spoken& s : each_protocol()) {
+    const std::string value = "x\r\nEND\r\nVALUE k 0 1\r\ny\r\nEND\r\nVA 1 O1\r\n\x81"s + "\r\n";
+    expect(speaking(s.protocol), [](talk& t) { t.ask({.key = "k"}); }, s.hit(value),
+           {"1: ok =" + value});
+  }
+}
+
+// Longer than the receive buffer, read in pieces of many sizes, with the next reply behind it.
+TEST(values, larger_than_the_receive_buffer) {
+  for (const spoken& s : each_protocol()) {
+    for (const std::size_t size : {15'000U, 16'384U, 20'000U, 70'000U, 300'000U}) {
+      const std::string value = text_of(size);
+      for (const bool gives_memory : {false, true}) {
+        for (const std::size_t step : {1U + size / 7, 16'384U, 4'097U, 1'000'000U}) {
+          talk t(speaking(s.protocol), gives_memory);
+          t.ask({.key = "k"}).ask({.op = verb::version});
+          t.take();
+          std::string reply = s.hit(value);
+          reply += s.protocol == protocol_choice::binary
+                       ? std::string(frame{.opcode = 0x0b, .opaque = 2, .value = "1.6"})
+                       : "VERSION 1.6\r\n";
+          for (std::size_t at = 0; at < reply.size(); at += step) t.read(reply.substr(at, step));
+          ASSERT_EQ(t.to.log, (lines{"1: ok =" + value, "2: ok '1.6'"})) << t.c.failure_text();
+          EXPECT_FALSE(t.c.failed());
+        }
+      }
+    }
+  }
+}
+
+// The end of the connection at any byte of a value is an error, never a shorter value.
+TEST(values, are_never_cut_short) {
+  for (const spoken& s : each_protocol()) {
+    const std::string reply = s.hit(text_of(40));
+    for (std::size_t n = 0; n < reply.size(); ++n) {
+      for (const bool gives_memory : {false, true}) {
+        talk t(speaking(s.protocol), gives_memory);
+        t.ask({.key = "k"});
+        t.take();
+        t.read(reply.substr(0, n));
+        const bool told = s.protocol == protocol_choice::classic && n >= reply.size() - 5;
+        ASSERT_EQ(t.to.log.size(), told ? 1u : 0u) << n;  // all but END has come
+        t.c.closed();
+        ASSERT_EQ(t.to.finals[1], 1);
+        ASSERT_EQ(t.to.status[1], told ? errc::ok : errc::connection_closed) << n;
+      }
+    }
+  }
+}
+
+TEST(values, with_a_wrong_end_are_a_protocol_error) {
+  for (const spoken& s : each_protocol()) {
+    if (s.protocol == protocol_choice::binary) continue;  // has no end
+    for (const std::string end : {"\r ", "\n\r", "xx", "\r\r", "\n\n", "0\r"}) {
+      std::string reply = s.hit("hello");
+      reply.replace(reply.find("hello") + 5, 2, end);
+      for (std::size_t cut = 0; cut <= reply.size(); ++cut) {
+        for (const bool gives_memory : {false, true}) {
+          talk t(speaking(s.protocol), gives_memory);
+          t.ask({.key = "k"});
+          t.take();
+          t.read(reply.substr(0, cut));
+          t.read(reply.substr(cut));
+          ASSERT_EQ(t.c.failure(), errc::protocol_error) << end << cut;
+          ASSERT_EQ(t.to.finals[1], 1);
+          ASSERT_EQ(t.to.status[1], errc::protocol_error);
+        }
+      }
+    }
+  }
+}
+
+// A length that is one too long or too short never gives a value.
+TEST(values, with_a_wrong_length_are_a_protocol_error) {
+  for (const int off : {-1, +1}) {
+    talk classic(speaking(protocol_choice::classic));
+    classic.ask({.key = "k"});
+    classic.take();
+    classic.read("VALUE k 0 " + std::to_string(5 + off) + "\r\nhello\r\nEND\r\n");
+    EXPECT_EQ(classic.to.status[1], errc::protocol_error);
+    talk meta(speaking(protocol_choice::meta));
+    meta.ask({.key = "k"});
+    meta.take();
+    meta.read("VA " + std::to_string(5 + off) + " O1\r\nhello\r\nHD O2\r\n");
+    EXPECT_EQ(meta.to.status[1], errc::protocol_error);
+  }
+}
+
+TEST(values, over_the_limit_are_refused_before_memory_is_asked_for) {
+  for (const spoken& s : each_protocol()) {
+    connection_options o = speaking(s.protocol);
+    o.max_value_size = 10;
+    talk fits(o);
+    fits.ask({.key = "k"});
+    fits.take();
+    fits.read(s.hit(text_of(10)));
+    EXPECT_EQ(fits.to.status[1], errc::ok);
+
+    talk over(o);
+    over.ask({.key = "k"}).ask({.op = verb::remove, .key = "other"});
+    over.take();
+    const std::string reply = s.hit(text_of(11));
+    over.read(reply.substr(0, reply.size() - 15));
+    EXPECT_EQ(over.to.status[1], errc::value_too_large);
+    EXPECT_EQ(over.to.status[2], errc::connection_closed);
+    EXPECT_EQ(over.to.offered, 0);
+    EXPECT_TRUE(over.c.failed());
+  }
+}
+
+// The longest length that a head can tell costs nothing.
+TEST(values, of_four_gigabytes_are_only_announced) {
+  for (const std::string head : {"VALUE k 0 4294967295\r\n", "VA 4294967295 O1\r\n"}) {
+    talk t(speaking(head[2] == 'L' ? protocol_choice::classic : protocol_choice::meta));
+    t.ask({.key = "k"});
+    t.take();
+    t.read(head);
+    EXPECT_EQ(t.to.status[1], errc::value_too_large) << head;
+  }
+}
+
+TEST(values, memory_of_another_size_is_not_used) {
+  struct careless final : protocol::response_handler {
+    std::span<char> on_value(std::uint32_t, const response&, std::size_t) noexcept override {
+      return {place.data(), 3};
+    }
+    void on_response(std::uint32_t, const response& r) noexcept override {
+      got = std::string(r.value);
+    }
+    std::string place = "...";
+    std::string got;
+  } to;
+  connection c(speaking(protocol_choice::classic));
+  c.open();
+  ASSERT_FALSE(c.submit({.key = "k"}, to, 1));
+  talk bytes(speaking(protocol_choice::classic));
+  for (const char b : "VALUE k 0 5\r\nhello\r\nEND\r\n"sv) {
+    c.input().front().front() = b;
+    c.received(1);
+  }
+  EXPECT_EQ(to.got, "hello");
+  EXPECT_EQ(to.place, "...");
+}
+
+TEST(values, a_counter_that_is_no_number_or_too_long_is_a_protocol_error) {
+  for (const std::string reply : {"VA 1 O1\r\nx\r\n", "VA 0 O1\r\n\r\n", "VA 3 O1\r\n1x \r\n",
+                                  "VA 2 O1\r\n-1\r\n", "VA 20 O1\r\n99999999999999999999\r\n",
+                                  "VA 2 O1\r\n10xx", "VA 2 O1\r\n 1\r\n", "VA 5 O1\r\n     \r\n"}) {
+    for (std::size_t cut = 0; cut < reply.size(); ++cut) {
+      talk t(speaking(protocol_choice::meta));
+      t.ask({.op = verb::incr, .key = "k"});
+      t.take();
+      t.read(reply.substr(0, cut));
+      t.read(reply.substr(cut));
+      ASSERT_EQ(t.to.status[1], errc::protocol_error) << reply;
+    }
+  }
+  talk t(speaking(protocol_choice::meta));
+  t.ask({.op = verb::incr, .key = "k"});
+  t.take();
+  t.read("VA 33 O1\r\n");
+  EXPECT_EQ(t.c.failure(), errc::protocol_error);
+}
+
+}  // namespace
+}  // namespace memcxx::script
