@@ -1,5 +1,5 @@
-# What `cmake --install` puts where: headers, libraries, mcx, and the files with which CMake and
-# pkg-config find them again.
+# What `cmake --install` puts where: headers, libraries, mcx, the license, and the files with which
+# CMake and pkg-config find them again.
 
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/memcxx)
@@ -10,6 +10,7 @@ install(EXPORT memcxxTargets NAMESPACE memcxx:: DESTINATION ${package_dir})
 if(TARGET mcx)
   install(TARGETS mcx)
 endif()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 configure_package_config_file(cmake/memcxxConfig.cmake.in memcxxConfig.cmake
                               INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)

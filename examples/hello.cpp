@@ -2,13 +2,14 @@
 // The README shows the part between the marks, and a test compares its output with the README's.
 #include <chrono>
 #include <cstdlib>
+#include <expected>
 #include <iostream>
 
 #include <memcxx/client.hpp>
 
 using namespace std::chrono_literals;
 
-int main() {
+int main() try {
   const char* named = std::getenv("MEMCXX_SERVERS");
   const char* servers = named != nullptr ? named : "127.0.0.1";
   // [hello]
@@ -35,4 +36,7 @@ int main() {
   memcxx::client nobody("127.0.0.1:1");
   std::cout << nobody.get("greeting").error() << '\n';  // a failure is never taken for a miss
   // [end]
+} catch (const std::bad_expected_access<memcxx::error>& e) {
+  std::cerr << e.error() << '\n';  // what() of the exception itself does not know the reason
+  return 1;
 }

@@ -9,6 +9,8 @@ In a page, a line before a fenced block says where the block comes from:
   <!-- examples/hello.cpp -->            the lines between "// [hello]" and "// [end]"
   <!-- examples/errors.cpp [whose] -->   the lines between "// [whose]" and "// [end]"
   <!-- output of examples/hello.cpp -->  what DIRECTORY/example_hello prints
+Before a table, "<!-- presets -->" says that its rows are the presets of src/routing/distributions.cpp
+in their order, and that the last cell of each is the source of its vectors in tests/compat/golden.
 Every block of C++ needs such a line, so that whatever is shown also compiles. With --programs, the
 programs whose output is shown are run, each with three servers (scripts/with_servers). --write
 brings the pages' code up to date with the examples instead.
@@ -26,6 +28,8 @@ from pathlib import Path
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CODE = re.compile(r"<!-- (examples/(\w+)\.cpp)(?: \[(\w+)\])? -->")
 OUTPUT = re.compile(r"<!-- output of examples/(\w+)\.cpp -->")
+TABLE = re.compile(r"^<!-- presets -->\n\n?((?:\|.*\|\n)+)", re.M)
+PRESET = re.compile(r'^    preset\{"([^"]+)"', re.M)
 RUN_SECONDS = 60
 
 
@@ -51,10 +55,39 @@ def first_difference(shown, real):
     return f"has {ours!r} where there is {theirs!r}"
 
 
+def source_of(root, preset):
+    """The first line of a preset's vectors, without its "source"; None when it has none."""
+    golden = root / "tests/compat/golden"
+    for path in (golden / f"{preset}.txt", *sorted(golden.glob(f"{preset}+*.txt"))):
+        if path.is_file():
+            return path.read_text().split("\n", 1)[0].removeprefix("source ")
+    return None
+
+
+def presets_of(root, path, text):
+    """Where a table of presets is wrong."""
+    tables = [*TABLE.finditer(text)]
+    if len(tables) != text.count("<!-- presets -->"):
+        yield f"{path}: <!-- presets --> has no table behind it"
+    for table in tables:
+        where = f"{path}:{text.count(chr(10), 0, table.start()) + 1}"
+        rows = [[cell.strip() for cell in line.strip("|").split("|")]
+                for line in table[1].splitlines()[2:]]
+        shown = [row[0].strip("`") for row in rows]
+        real = PRESET.findall((root / "src/routing/distributions.cpp").read_text())
+        if shown != real:
+            yield f"{where}: {first_difference(chr(10).join(shown), chr(10).join(real))}"
+        for preset, row in zip(shown, rows):
+            source = source_of(root, preset)
+            if source and row[-1] != source:
+                yield f"{where}: {preset} is said to be from {row[-1]!r}, and is from {source!r}"
+
+
 def breaches_of(root, page, programs):
     path = page.relative_to(root).as_posix()
     text = page.read_text(encoding="utf-8")
     used = set()
+    yield from presets_of(root, path, text)
     for fence in FENCE.finditer(text):
         language, block = fence.groups()
         line = text.count("\n", 0, fence.start())
@@ -115,6 +148,8 @@ def write(root):
 
 
 SOURCE = "// A.\nint main() {\n  // [a]\n  one();\n    two();\n  // [end]\n  // [b]\n  // [end]\n}\n"
+PRESETS = 'constexpr std::array presets = {\n    preset{"one", make_one},\n    preset{"two", f},\n};\n'
+TABLE_OF = "<!-- presets -->\n\n| name | from |\n|---|---|\n| `one` | a, run |\n| `two` | b |\n\nText.\n"
 RIGHT = "<!-- examples/a.cpp -->\n```cpp\none();\n  two();\n```\n"
 GOOD = [
     RIGHT,
@@ -122,6 +157,7 @@ GOOD = [
     RIGHT.replace("```cpp", "\n```cpp"),
     "<!-- output of examples/a.cpp -->\n```text\nhello\n```\n",
     "```sh\nscripts/test\n```\n",
+    TABLE_OF,
 ]
 BAD = [
     RIGHT.replace("two", "three"),
@@ -134,6 +170,10 @@ BAD = [
     "<!-- output of examples/a.cpp -->\n```text\ngoodbye\n```\n",
     "<!-- output of examples/b.cpp -->\n```text\nhello\n```\n",
     "<!-- output of examples/none.cpp -->\n```text\nhello\n```\n",
+    TABLE_OF.replace("| `two` | b |\n", ""),
+    TABLE_OF.replace("`two`", "`three`"),
+    TABLE_OF.replace("a, run", "anew"),
+    TABLE_OF.replace("| name", "name"),
 ]
 # A page before and after --write.
 STALE = [
@@ -158,6 +198,11 @@ def self_test():
                     (root / name).chmod(0o755)
                 (root / "examples").mkdir()
                 (root / "examples/a.cpp").write_text(SOURCE)
+                for name, body in (("src/routing/distributions.cpp", PRESETS),
+                                   ("tests/compat/golden/one+md5.txt", "source a, run\n0\n"),
+                                   ("tests/compat/golden/two.txt", "source b\n0\n")):
+                    (root / name).parent.mkdir(parents=True, exist_ok=True)
+                    (root / name).write_text(body)
                 (root / "docs").mkdir()
                 (root / "docs/page.md").write_text(page)
                 _, breaches = check(root, root / "bin")

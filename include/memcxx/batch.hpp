@@ -30,7 +30,7 @@ class batch_reply {
 
 // A queue of verbs. Keys and values are copied in, so they need not outlive the statement.
 // Requests to one server run in the order queued; between servers there is no order.
-// Threads: not safe to share. A batch runs once; queue into a new one for the next run.
+// Threads: not safe to share. A batch runs once; a second run is refused with invalid_argument.
 //
 //   memcxx::batch b;
 //   auto name = b.get("name");
@@ -50,7 +50,7 @@ class batch final : public verbs<batch>, private call {
     if constexpr (requires { c.value; }) c.value = keep(c.value);
     auto queued = std::make_unique<typed_slot<Command>>(c);
     batch_reply<typename Command::reply> reply(queued->gather.outcome());
-    add(std::move(queued));
+    queue(std::move(queued));
     return reply;
   }
 
@@ -82,7 +82,10 @@ class batch final : public verbs<batch>, private call {
   };
 
   std::string_view keep(std::string_view bytes);
-  void add(std::unique_ptr<slot> s);
+  void queue(std::unique_ptr<slot> s);
+  // A batch is run once: a second run would repeat what was done.
+  [[nodiscard]] bool begin() noexcept { return !std::exchange(ran_, true); }
+  [[nodiscard]] static error ran_before();
   [[nodiscard]] result<void> outcome() const;
 
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
@@ -96,6 +99,7 @@ class batch final : public verbs<batch>, private call {
   std::vector<std::unique_ptr<char[]>> blocks_;  // keys and values; the last is being filled
   std::size_t free_ = 0;                         // bytes left in it
   error first_failure_;
+  bool ran_ = false;
 };
 
 }  // namespace memcxx

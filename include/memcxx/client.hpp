@@ -53,7 +53,8 @@ class client final : public verbs<client> {
   client& operator=(client&&) noexcept;
   ~client();
 
-  // The same client with another timeout for whole calls: `cache.within(20ms).get("k")`.
+  // The same client with another timeout for whole calls: `cache.within(20ms).get("k")`. Less than
+  // a millisecond is taken as one.
   [[nodiscard]] client within(std::chrono::milliseconds timeout) const;
 
   // --- verbs for one key: see verbs.hpp -------------------------------------------------------
@@ -74,6 +75,7 @@ class client final : public verbs<client> {
   many<stored> set_many(std::span<const store_entry> entries);
   many<stored> set_many(std::initializer_list<store_entry> entries);
   many<done> remove_many(std::span<const std::string_view> keys);
+  many<done> remove_many(std::span<const std::string> keys);
   many<done> remove_many(std::initializer_list<std::string_view> keys);
   // Runs a batch. The error, if any, is the first that is not a plain answer; each reply has its
   // own.
@@ -91,12 +93,21 @@ class client final : public verbs<client> {
   std::vector<server_reply<done>> remove_everywhere(std::string_view key);
 
   // --- servers --------------------------------------------------------------------------------
-  // The name of the server that a key lives on.
+  // The name of the server that a key lives on. Routes any bytes, also a key that calls refuse.
   [[nodiscard]] std::string which(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> servers() const;
   // A connection of one's own to one server (as servers() names it), outside the pool.
   result<session> open(std::string_view server);
+  // As given when it was made; servers() tells the servers of the moment.
   [[nodiscard]] const memcxx::options& settings() const noexcept;
+  // Changes of the servers take effect for calls that begin later; calls under way end on the
+  // servers they began with. Servers that stay keep their connections. invalid_argument names the
+  // culprit (a duplicate, an unknown name, a weight of 0, the last server), and nothing changes
+  // then.
+  result<void> add_server(const server_address& server);
+  result<void> remove_server(std::string_view name);
+  result<void> set_weight(std::string_view name, std::uint32_t weight);
+  result<void> replace_servers(std::vector<server_address> servers);
   // Failures of quiet requests that nobody waited for.
   [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept;
   // Closes idle connections; the next call opens what it needs.

@@ -28,7 +28,8 @@ struct server_address {
   std::uint16_t port = default_port;
   bool is_unix = false;      // `host` is the path of a unix socket; `port` means nothing
   std::uint32_t weight = 1;  // share of the keys, for distributions that know weights; at least 1
-  std::string label;         // identity on the ring, independent of the address; empty: name()
+  std::string label = {};    // identity on the ring, independent of the address; empty: name()
+  std::string zone = {};     // where it stands; see options::zone
 
   // "host:port", "[v6]:port" or the path; for other drivers "scheme://host".
   [[nodiscard]] std::string name() const;
@@ -43,8 +44,8 @@ enum class error_policy : std::uint8_t {
 // When a server counts as down. Apart from where keys go: what then becomes of its keys is
 // failover's question.
 struct health_options {
-  // So many failed calls in a row mark a server down; calls that overlap in time count once, so one
-  // slow moment never does. A connection that cannot be opened marks it at once. 0: never.
+  // So many calls in a row without a connection or an answer mark a server down. Calls that overlap
+  // in time count once, so one slow moment never does. 0: never.
   unsigned max_failures = 3;
   // Marks it down, too: this share of the last calls (about 32) failed. 0: off; at most 1.
   double max_failure_rate = 0;
@@ -53,6 +54,15 @@ struct health_options {
   // errc::server_down.
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{2000};
+};
+
+// What becomes of a key whose server cannot be used. Read docs/clusters.md before choosing anything
+// but `surface`: the others can serve stale data when a server was away only for some clients.
+enum class failover_policy : std::uint8_t {
+  surface,  // the error is the caller's to see
+  next,  // the next place in the distribution's own order: python-memcached's rehash, a ring's next
+         // point
+  gutter,  // a server of options::gutter, where nothing lives longer than gutter_ttl
 };
 
 // Threads: a value type.
@@ -72,11 +82,25 @@ struct options {
 
   std::string prefix;          // stands before every key
   bool prefix_in_hash = true;  // whether the prefix counts when the server is chosen
+  // Two characters, as "{}": only what stands between the first of each is hashed, so that keys
+  // that share it live on one server. Empty: off.
+  std::string hash_tag;
   std::size_t max_value_size = std::size_t{128} << 20;  // bytes; longer values are refused
   bool check_keys = true;  // off only for queue servers that answer with another key
   bool keepalive = true;   // TCP keepalive
   error_policy on_error = error_policy::surface;
   health_options health;
+  failover_policy failover = failover_policy::surface;
+  std::vector<server_address> gutter;  // for failover_policy::gutter
+  std::chrono::seconds gutter_ttl{10};
+
+  // Each item is stored on so many servers (the key's home and the next ones in the distribution's
+  // order), and read from one: the first, or the next on a miss or a failure. A write succeeds when
+  // one of them took it; see docs/clusters.md for what that means for consistency.
+  unsigned replicas = 1;
+  // Reads ask the replica in this zone first (server_address::zone).
+  std::string zone;
+
   // Drop all items of a server that was down before it is used again: they may be out of date.
   bool flush_on_reconnect = false;
 

@@ -30,7 +30,7 @@ std::string_view batch::keep(std::string_view bytes) {
   return {at, bytes.size()};
 }
 
-void batch::add(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
+void batch::queue(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
 
 protocol::refusal batch::request(std::size_t i, protocol::request& out) const noexcept {
   return slots_[i]->request(out);
@@ -52,6 +52,10 @@ void batch::on_response(std::size_t i, const protocol::response& r,
     }
   }
   slots_[i]->on_response(r, server);
+}
+
+error batch::ran_before() {
+  return {errc::invalid_argument, "a batch runs once; queue into a new one"};
 }
 
 result<void> batch::outcome() const {

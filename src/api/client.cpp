@@ -53,12 +53,13 @@ uniform_call<Command, Make> uniform(std::size_t n, Make make) {
 template <class Command>
 std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
                                                               const Command& command) {
-  auto all = uniform<Command>(c.servers.size(), [&](std::size_t) { return command; });
-  c.run(all, timeout, routing::exchange::route::everywhere);
+  const auto now = c.now();
+  auto all = uniform<Command>(now->map.own, [&](std::size_t) { return command; });
+  c.run(*now, all, timeout, routing::exchange::route::everywhere, 0);
   std::vector<server_reply<typename Command::reply>> out;
   auto replies = all.take();
   for (std::size_t i = 0; i < replies.size(); ++i) {
-    out.push_back({c.map.names[i], std::move(replies[i])});
+    out.push_back({now->map.names[i], std::move(replies[i])});
   }
   return out;
 }
@@ -72,6 +73,14 @@ result<std::shared_ptr<core>> from_uri(std::string_view servers) {
   auto o = parse_uri(servers);
   if (!o) return std::unexpected(std::move(o).error());
   return core::make(std::move(*o));
+}
+
+template <class Key>
+many<done> remove_all(client& c, std::span<const Key> keys) {
+  auto all = uniform<commands::remove>(keys.size(),
+                                       [keys](std::size_t i) { return commands::remove{keys[i]}; });
+  c.run(all);
+  return many<done>(all.take());
 }
 
 // Longer values are stored one answer each: should the server refuse one for its length, it is
@@ -111,6 +120,7 @@ client client::within(milliseconds timeout) const {
 void client::run(call& c) { core_->run(c, timeout_); }
 
 result<void> client::run(batch& b) {
+  if (!b.begin()) return std::unexpected(batch::ran_before());
   core_->run(b, timeout_);
   return b.outcome();
 }
@@ -184,34 +194,88 @@ std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) 
 // --- servers -----------------------------------------------------------------------------------
 
 std::string client::which(std::string_view key) const {
-  return core_->map.names[core_->map.home(key)];
+  const auto now = core_->now();
+  return now->map.names[now->map.home(key)];
 }
-std::vector<std::string> client::servers() const { return core_->map.names; }
+
+std::vector<std::string> client::servers() const {
+  const auto now = core_->now();
+  const auto names = now->map.own_names();
+  return {names.begin(), names.end()};
+}
+
 const memcxx::options& client::settings() const noexcept { return core_->settings; }
 
-std::uint64_t client::unclaimed_errors() const noexcept {
-  std::uint64_t n = 0;
-  for (const auto& s : core_->servers) n += s->unclaimed();
-  return n;
+namespace {
+
+// The server of this name in a list, or an error that names it.
+result<std::vector<server_address>::iterator> named(std::vector<server_address>& list,
+                                                    std::string_view name) {
+  const auto at = std::ranges::find(list, name, &server_address::name);
+  if (at != list.end()) return at;
+  return std::unexpected(
+      error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));
 }
 
+}  // namespace
+
+result<void> client::add_server(const server_address& server) {
+  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+    list.push_back(server);
+    return {};
+  });
+}
+
+result<void> client::remove_server(std::string_view name) {
+  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+    const auto at = named(list, name);
+    if (!at) return std::unexpected(at.error());
+    list.erase(*at);
+    return {};
+  });
+}
+
+result<void> client::set_weight(std::string_view name, std::uint32_t weight) {
+  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+    const auto at = named(list, name);
+    if (!at) return std::unexpected(at.error());
+    (*at)->weight = weight;
+    return {};
+  });
+}
+
+result<void> client::replace_servers(std::vector<server_address> servers) {
+  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+    list = std::move(servers);
+    return {};
+  });
+}
+
+std::uint64_t client::unclaimed_errors() const noexcept { return core_->unclaimed(); }
+
 void client::disconnect() {
-  for (const auto& s : core_->servers) s->close_idle();
+  for (const auto& s : core_->now()->servers) s->close_idle();
 }
 
 result<session> client::open(std::string_view name) {
-  const auto at = std::ranges::find(core_->map.names, name);
-  if (at == core_->map.names.end()) {
+  const auto now = core_->now();
+  const auto names = now->map.own_names();
+  const auto at = std::ranges::find(names, name);
+  if (at == names.end()) {
     return std::unexpected(
         error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));
   }
-  const auto i = static_cast<std::size_t>(at - core_->map.names.begin());
+  const auto i = static_cast<std::size_t>(at - names.begin());
   memcxx::options o = core_->settings;
-  o.servers = {core_->settings.servers[i]};
+  o.servers = {now->map.servers[i]};
+  o.gutter.clear();
+  o.failover = failover_policy::surface;
+  o.replicas = 1;
   o.pool_size = 1;
   // One server needs no distribution; and a driver is the same one, so that it has the same items.
   o.custom_distribution = nullptr;
-  if (const auto d = core_->servers[i]->custom()) {
+  o.distribution = "modula";
+  if (const auto d = now->servers[i]->custom()) {
     o.drivers.insert_or_assign(o.servers[0].scheme,
                                [d](const server_address&, const memcxx::options&) { return d; });
   }

@@ -9,6 +9,13 @@
 
 namespace memcxx {
 
+namespace {
+
+// A session's servers never change: there is one.
+engine::server& only(const core& c) { return *c.now()->servers[0]; }
+
+}  // namespace
+
 session::session(std::shared_ptr<core> c, std::chrono::milliseconds timeout) noexcept
     : core_(std::move(c)), timeout_(timeout) {}
 session::~session() = default;
@@ -18,24 +25,25 @@ session& session::operator=(session&&) noexcept = default;
 void session::run(call& c) { core_->run(c, timeout_, routing::exchange::route::one); }
 
 result<void> session::run(batch& b) {
+  if (!b.begin()) return std::unexpected(batch::ran_before());
   core_->run(b, timeout_, routing::exchange::route::one);
   return b.outcome();
 }
 
-std::string_view session::server() const noexcept { return core_->map.names[0]; }
+std::string_view session::server() const noexcept { return only(*core_).name(); }
 
 protocol_choice session::speaks() const noexcept {
-  const protocol_choice found = core_->servers[0]->speaks();
+  const protocol_choice found = only(*core_).speaks();
   return found == protocol_choice::automatic ? core_->settings.protocol : found;
 }
 
-bool session::connected() const { return core_->servers[0]->has_idle(); }
+bool session::connected() const { return only(*core_).has_idle(); }
 
 result<void> session::connect() {
-  if (core_->servers[0]->custom() != nullptr) return {};
-  return engine::connect_blocking(*core_->servers[0], timeout_);
+  if (only(*core_).custom() != nullptr) return {};
+  return engine::connect_blocking(only(*core_), timeout_);
 }
 
-void session::disconnect() { core_->servers[0]->close_idle(); }
+void session::disconnect() { only(*core_).close_idle(); }
 
 }  // namespace memcxx

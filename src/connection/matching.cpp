@@ -66,7 +66,7 @@ bool connection::state::fits(const pending& e, reply_kind kind) noexcept {
     case reply_kind::number:
       return e.op == verb::incr || e.op == verb::decr;
     case reply_kind::noop:
-      return e.op == verb::ping;
+      return e.op == verb::ping && e.form != wire_form::classic;
     case reply_kind::text:
       return e.op == verb::version || e.op == verb::debug ||
              (e.op == verb::ping && e.form == wire_form::classic);
@@ -88,6 +88,7 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
       if (e.answered || r.key.empty()) return false;
       return same_key(e, r.key) || (!options.check_keys && !e.quiet);
     }
+    if (p.kind == reply_kind::text) return r.key.empty();  // VERSION, and not ME
     if (p.kind == reply_kind::done || p.kind == reply_kind::refused) {
       return is_answer_to(e.op, in.data().substr(0, p.head_size - 2));
     }
@@ -96,9 +97,11 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
   if (!fits(e, p.kind)) return false;
   if (r.has_opaque) return e.opaque == r.opaque && e.opaque != 0;
   // Without an opaque: an answer to mn or me, an error, or a miss of a server that leaves it out.
-  const bool without = e.op == verb::ping || e.op == verb::debug || p.kind == reply_kind::error ||
-                       (p.kind == reply_kind::refused && r.status == errc::miss &&
-                        (e.reads() || e.op == verb::touch));
+  const bool without =
+      p.kind == reply_kind::refused
+          ? in.data().starts_with("EN") && (e.reads() || e.op == verb::touch || e.op == verb::debug)
+          : p.kind == reply_kind::error || e.op == verb::ping ||
+                (e.op == verb::debug && !r.key.empty());
   return without && !e.quiet;
 }
 

@@ -213,8 +213,8 @@ bool connection::state::end_body() {
 
 void connection::state::handshake_reply(const parsed& p, const response& r) {
   // A server without mn says so with an error, or takes it for a read and misses.
-  const bool declines = p.kind == reply_kind::error ||
-                        (p.kind == reply_kind::refused && r.status == errc::miss);
+  const bool declines =
+      p.kind == reply_kind::error || (p.kind == reply_kind::refused && r.status == errc::miss);
   if (p.kind != reply_kind::noop && !declines) {
     fail(errc::protocol_error, "the server's answer to the handshake fits nothing that was asked");
     return;

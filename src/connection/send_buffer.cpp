@@ -10,8 +10,7 @@ namespace memcxx::detail {
 void send_buffer::grow(std::size_t n) {
   pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
   first_ = 0;
-  const auto kept =
-      std::ranges::find_if(pieces_, [](const piece& p) { return p.from == nullptr; });
+  const auto kept = std::ranges::find_if(pieces_, [](const piece& p) { return p.from == nullptr; });
   const std::size_t dropped = kept == pieces_.end() ? size_ : kept->offset;
   const std::size_t live = size_ - dropped;
 

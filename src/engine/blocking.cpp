@@ -61,12 +61,7 @@ class runner {
         case dial::progress::waiting:
           return;
         case dial::progress::failed:
-          // Running out of time may be this call's own haste.
-          if (dial_->why() == errc::timeout) {
-            server_.failed(dial_->why(), began_, now, events_);
-          } else {
-            server_.refused(dial_->why(), now, events_);
-          }
+          server_.failed(dial_->why(), began_, now, events_);
           leg_.give_up(dial_->why().code(), dial_->why().message());
           server_.give_back_slot();
           return finish();
@@ -142,7 +137,8 @@ class runner {
   }
 
  private:
-  // A connection that ended by its own decision after a refused store says nothing about the server.
+  // A connection that ended by its own decision after a refused store says nothing about the
+  // server.
   void note_failure(const connection& wire, clock::time_point now) {
     const errc code = wire.failure();
     if (code == errc::timeout || code == errc::connection_closed || code == errc::protocol_error) {

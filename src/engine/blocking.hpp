@@ -15,9 +15,10 @@
 namespace memcxx::engine {
 
 // Runs every leg of `x`, which was prepared, against servers[leg.server()]. Returns when each
-// request has its outcome, at the latest when `timeout` has passed. Thread-safe.
-void run_blocking(routing::exchange& x, std::span<const std::unique_ptr<server>> servers,
-                  std::chrono::milliseconds timeout);
+// request has its outcome, at the latest when `timeout` has passed. What was found out about the
+// servers is added to `events`. Thread-safe.
+void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
+                  std::chrono::milliseconds timeout, std::vector<server::event>& events);
 
 // Opens a connection, for those who want to know early. Bounded as above.
 result<void> connect_blocking(server& s, std::chrono::milliseconds timeout);

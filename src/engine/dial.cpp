@@ -9,14 +9,19 @@ namespace memcxx::engine {
 
 namespace {
 
-std::string in_ms(clock::duration d) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + "ms";
+// The limit that was met, by name: "within 500ms (connect_timeout)".
+std::string name_limit(const options& o, clock::duration left) {
+  const bool own = o.connect_timeout <= left;
+  const auto ms = own ? o.connect_timeout : std::chrono::ceil<std::chrono::milliseconds>(left);
+  return " within " + std::to_string(ms.count()) + (own ? "ms (connect_timeout)" : "ms (timeout)");
 }
 
 }  // namespace
 
 dial::dial(server& to, clock::time_point now, clock::time_point deadline)
-    : server_(to), until_(std::min(now + to.settings().connect_timeout, deadline)) {}
+    : server_(to),
+      until_(std::min(now + to.settings().connect_timeout, deadline)),
+      limit_(name_limit(to.settings(), deadline - now)) {}
 
 dial::progress dial::give_up(errc code, std::string message) {
   why_ = error(code, std::move(message), server_.name());
@@ -51,7 +56,7 @@ dial::progress dial::advance(clock::time_point now) {
     if (lookup_ != nullptr) {
       if (!lookup_->ready()) {
         if (now < until_) return progress::waiting;
-        return give_up(errc::timeout, "the name did not resolve in time");
+        return give_up(errc::timeout, "the name did not resolve" + limit_);
       }
       endpoints_ = lookup_->endpoints();
       if (endpoints_.empty()) return give_up(errc::resolve_failed, lookup_->why_not());
@@ -98,9 +103,8 @@ dial::progress dial::next_address(clock::time_point now) {
     return shake_hands(now);
   }
   if (now >= until_) {
-    return give_up(errc::timeout, "no connection within " +
-                                      in_ms(server_.settings().connect_timeout) +
-                                      (last_failure_.empty() ? "" : ": " + last_failure_));
+    return give_up(errc::timeout,
+                   "no connection" + limit_ + (last_failure_.empty() ? "" : ": " + last_failure_));
   }
   return give_up(errc::connect_failed, last_failure_);
 }
@@ -132,8 +136,7 @@ dial::progress dial::shake_hands(clock::time_point now) {
         "handshake: " + std::string(wire.failure_text()));
   }
   if (now < until_) return progress::waiting;
-  return give_up(errc::timeout,
-                 "no answer to the handshake within " + in_ms(server_.settings().connect_timeout));
+  return give_up(errc::timeout, "no answer to the handshake" + limit_);
 }
 
 // The server was away: what it holds may be out of date (options::flush_on_reconnect).
@@ -148,7 +151,7 @@ dial::progress dial::flush_items(clock::time_point now) {
   }
   if (flush_.done) return give_up(errc::connect_failed, "the flush on reconnect failed");
   if (now < until_) return progress::waiting;
-  return give_up(errc::timeout, "no answer to the flush on reconnect");
+  return give_up(errc::timeout, "no answer to the flush on reconnect" + limit_);
 }
 
 pollfd dial::waits_for() const noexcept {
@@ -158,6 +161,7 @@ pollfd dial::waits_for() const noexcept {
     case stage::connecting:
       return {link_->io.descriptor(), POLLOUT, 0};
     case stage::handshaking:
+    case stage::flushing:
       return {link_->io.descriptor(), POLLIN, 0};
   }
   return {-1, 0, 0};

@@ -51,6 +51,7 @@ class dial {
   server& server_;
   stage stage_ = stage::resolving;
   clock::time_point until_;          // for the whole dial
+  std::string limit_;                // which limit that is, in words
   clock::time_point address_until_;  // for the address that is being tried
   std::shared_ptr<transport::lookup> lookup_;
   std::vector<transport::endpoint> endpoints_;

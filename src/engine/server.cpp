@@ -77,11 +77,6 @@ void server::answered(std::vector<event>& out) {
   tell(health_.answered(), {}, out);
 }
 
-void server::refused(const error& why, clock::time_point now, std::vector<event>& out) {
-  const std::scoped_lock hold(lock_);
-  tell(health_.refused(now), why, out);
-}
-
 void server::failed(const error& why, clock::time_point began, clock::time_point now,
                     std::vector<event>& out) {
   const std::scoped_lock hold(lock_);

@@ -48,11 +48,11 @@ class server final : private fork_guarded {
   [[nodiscard]] bool admit(clock::time_point now);
   [[nodiscard]] std::string why_down(clock::time_point now);
   void answered(std::vector<event>& out);
-  // A connection could not be opened; or a call that began at `began` got no answer.
-  void refused(const error& why, clock::time_point now, std::vector<event>& out);
+  // A call that began at `began` got no connection, or no answer.
   void failed(const error& why, clock::time_point began, clock::time_point now,
               std::vector<event>& out);
-  // The server was down since the last flush: with flush_on_reconnect its items are not to be trusted.
+  // The server was down since the last flush: with flush_on_reconnect its items are not to be
+  // trusted.
   [[nodiscard]] bool needs_flush() const noexcept {
     return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
   }

@@ -38,10 +38,6 @@ health::change health::go_down(time_point now) noexcept {
   return was_down ? change::none : change::went_down;
 }
 
-health::change health::refused(time_point now) noexcept {
-  return options_.max_failures == 0 ? change::none : go_down(now);
-}
-
 health::change health::failed(time_point began, time_point now) noexcept {
   if (options_.max_failures == 0) return change::none;
   if (down_) return go_down(now);

@@ -19,11 +19,11 @@ class health {
 
   enum class change : std::uint8_t { none, went_down, came_up };
 
-  // May a call that begins now use the server? While it is down, one call in a while may: the probe.
+  // May a call that begins now use the server? While it is down, one call in a while may: the
+  // probe.
   [[nodiscard]] bool admit(time_point now) noexcept;
-  // A connection could not be opened.
-  change refused(time_point now) noexcept;
-  // A call that began at `began` got no answer. Calls that overlap are one incident, however many.
+  // A call that began at `began` got no connection, or no answer. Calls that overlap are one
+  // incident, however many.
   change failed(time_point began, time_point now) noexcept;
   // The server answered.
   change answered() noexcept;

@@ -14,6 +14,7 @@ class Verbs:
     tells_ttl = False  # the time an item has left
     tells_stored_cas = True
     creates_counters = True
+    sets_verbosity = True
 
     def run_mcx(self, *args, **more):
         more.setdefault("servers", MAIN.name)
@@ -43,6 +44,9 @@ class Verbs:
         self.assert_ran(self.run_mcx("gat", self.key("none"), "10"), 1, b"")
         self.assert_ran(self.run_mcx("delete", self.key("none")), 1, b"")
         self.assert_ran(self.run_mcx("touch", self.key("none"), "10"), 1, b"")
+        self.assert_ran(self.run_mcx("incr", self.key("none")), 1, b"")
+        self.assert_ran(self.run_mcx("decr", self.key("none"), "2"), 1, b"")
+        self.assert_ran(self.run_mcx("cas", self.key("none"), "v", "9"), 1, b"")
 
     def test_every_byte_comes_back(self):
         k = self.key("k")
@@ -124,7 +128,6 @@ class Verbs:
         self.assert_ran(self.run_mcx("cas", k, "three", str(token)), 1, b"", err="exists")
         self.ok("get", k, out=b"two")
         self.assertEqual(self.one("get", k)["flags"], 3)
-        self.assert_ran(self.run_mcx("cas", self.key("none"), "v", "9"), 1, b"", err="miss")
         self.assert_ran(self.run_mcx("cas", k, "v", "0"), 2, b"", err="invalid_argument")
         self.assert_ran(self.run_mcx("cas", k, "v", "x"), 2, b"", err='cas token "x"')
         self.assert_ran(self.run_mcx("cas", k, "v", "-1"), 2, b"", err='cas token "-1"')
@@ -134,6 +137,9 @@ class Verbs:
         self.ok("set", k, "v")
         self.ok("delete", k)
         self.assert_ran(self.run_mcx("get", k), 1, b"")
+        self.ok("set", k, "v")
+        self.assertEqual(self.one("remove", k), {"key": k, "deleted": True})
+        self.assert_ran(self.run_mcx("remove", k), 1, b"")
 
     def test_delete_everywhere(self):
         k = self.key("k")
@@ -176,7 +182,6 @@ class Verbs:
 
     def test_counters(self):
         k = self.key("k")
-        self.assert_ran(self.run_mcx("incr", k), 1, b"", err=f'miss: key "{k}"')
         self.ok("set", k, "10")
         self.ok("incr", k, out=b"11\n")
         self.ok("incr", k, "5", out=b"16\n")
@@ -229,7 +234,9 @@ class Verbs:
         self.assertEqual(miss.objects,
                          [{"key": k, "error": "miss", "server": None, "message": None}])
         self.ok("set", k, "v")
-        self.assertEqual(self.one("add", k, "v", code=1)["error"], "not_stored")
+        unmet = self.run_mcx("add", k, "v", "--json")
+        self.assert_ran(unmet, 1)  # with JSON, an answer is no complaint
+        self.assertEqual(unmet.objects[0]["error"], "not_stored")
         self.assertEqual(self.one("cas", k, "v", "1", code=1)["error"], "exists")
         self.assertEqual(self.one("incr", k, code=1)["error"], "not_a_number")
         bad = self.one("get", "k" * 251, code=2)
@@ -305,6 +312,35 @@ class Verbs:
         self.assertEqual(settings["group"], "settings")
         self.assertEqual(settings["stats"]["tcpport"], MAIN.port)
 
+    def test_verbosity(self):
+        for bad in ("-1", "x", "", "4294967296"):
+            self.assert_ran(self.run_mcx("verbosity", bad), 2, b"", err="level")
+        if not self.sets_verbosity:
+            self.assert_ran(self.run_mcx("verbosity", "1"), 2, b"", err="not_supported")
+            return
+        both = f"{MAIN.name},{OTHER.name}"
+        ran = self.ok("verbosity", "1", servers=both, out=None)
+        self.assertEqual(ran.lines, [f"{MAIN.name}\tok", f"{OTHER.name}\tok"])
+        for server in (MAIN, OTHER):
+            settings = self.one("stats", "settings", servers=server.name)["stats"]
+            self.assertEqual(settings["verbosity"], 1)
+        self.assertEqual(self.one("verbosity", "0"), {"server": MAIN.name, "ok": True})
+        self.ok("verbosity", "0", servers=both, out=None)
+
+    def test_debug(self):
+        k = self.key("k")
+        self.ok("set", k, "value")
+        if not self.tells_ttl:
+            self.assert_ran(self.run_mcx("debug", k), 2, b"", err="not_supported")
+            return
+        ran = self.ok("debug", k, out=None)
+        self.assertRegex(ran.out.decode(), r"^exp=-1 (.* )?cas=[1-9]\d* .*\n$")
+        told = self.one("debug", k)
+        self.assertEqual(list(told), ["key", "debug"])
+        self.assertEqual((told["key"], told["debug"]["exp"]), (k, -1))
+        self.assertEqual(told["debug"]["cas"], self.one("get", k)["cas"])
+        self.assert_ran(self.run_mcx("debug", self.key("none")), 1, b"")
+
     def test_flush(self):
         k = self.key("k")
         self.ok("set", k, "v", servers=OTHER.name)
@@ -332,12 +368,15 @@ class Verbs:
                          ("connect_failed", dead))
         ran = self.run_mcx("ping", servers=f"{MAIN.name},{dead}")
         self.assert_ran(ran, 3, err=dead)
-        self.assertRegex(ran.lines[0], rf"^{MAIN.name}\tok\t")
-        self.assertRegex(ran.lines[1], rf"^{dead}\tconnect_failed")
-        ran = self.run_mcx("version", "--json", servers=f"{MAIN.name},{dead}")
-        self.assert_ran(ran, 3, err=dead)
-        self.assertIn("version", ran.objects[0])
-        self.assertEqual(ran.objects[1]["error"], "connect_failed")
+        self.assertRegex(ran.out.decode(), rf"^{MAIN.name}\tok\t[^\n]*\n$")
+        for call in (["ping"], ["version"], ["stats"]):
+            ran = self.run_mcx(*call, "--json", servers=f"{MAIN.name},{dead}")
+            self.assert_ran(ran, 3, err=dead)
+            good, bad = ran.objects
+            self.assertNotIn("error", good)
+            self.assertEqual(list(bad), ["server", "ok", "error", "message"])
+            self.assertEqual((bad["server"], bad["ok"], bad["error"]),
+                             (dead, False, "connect_failed"))
 
     def test_a_server_that_stops(self):
         server = Server().start()
@@ -368,6 +407,7 @@ class MetaVerbs(Verbs, Case):
 
 class BinaryVerbs(Verbs, Case):
     protocol = "binary"
+    sets_verbosity = False
 
 
 class AutoVerbs(Verbs, Case):

@@ -151,7 +151,7 @@ std::vector<row> meta_rows() {
        "HD c9 t-1 #\r\n",
        {"1: ok c9 O77 t-1"}},
       {{.op = verb::gat, .ttl = 9, .opaque = 78, .key = "k"},
-       "mg k v f T9 O1\r\n",
+       "",
        "VA 1 f0 #\r\nx\r\n",
        {"1: ok =x O78"}},
       {store, "ms k 1 c O1\r\nv\r\n", "HD c4 #\r\n", {"1: ok c4"}},

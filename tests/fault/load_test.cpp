@@ -115,7 +115,33 @@ TEST_P(load, restart_under_many_threads_is_survived_by_all) {
   for (auto& t : threads) t.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_TRUE(ok(cache.set("k", "v")));
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
+}
+
+// Row: reconnect storm.
+TEST_P(load, a_server_that_drops_everybody_is_not_dialled_by_every_call) {
+  scripted_server server([](peer& p) { p.close(); });
+  memcxx::options o = settings_for(server.address(), GetParam(), 1s);
+  o.health = {};
+  client cache(o);
+  std::atomic<int> calls{0};
+  std::vector<std::thread> threads;
+  const stopwatch watch;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&, own = cache]() mutable {
+      while (watch.elapsed() < 600ms) {
+        const auto got = own.get("k");
+        EXPECT_FALSE(got);
+        EXPECT_FALSE(fails(got, errc::miss));
+        ++calls;
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+  // A few calls of each thread before the server is marked down, then a handful of probes.
+  EXPECT_GT(calls, 600);
+  EXPECT_LE(server.accepted(), 60u);
 }
 
 INSTANTIATE_TEST_SUITE_P(fault, load, testing::ValuesIn(every_protocol), protocol_name);

@@ -32,7 +32,7 @@ TEST_P(quiet, oversize_stores_of_every_kind_are_value_too_large_and_the_connecti
   ASSERT_TRUE(ok(cache.set("k", "v")));
   EXPECT_TRUE(fails(cache.cas("k", large, cache.get("k")->cas), errc::value_too_large));
   ASSERT_TRUE(ok(cache.set("k", "v")));
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
   EXPECT_EQ(std::stoul(server.statistic("total_connections")), connections + 1);
 }
 
@@ -73,17 +73,16 @@ TEST_P(quiet, several_failures_of_several_kinds_in_one_batch) {
   const std::string large(2 << 20, 'x');
   ASSERT_TRUE(ok(cache.set("word", "not a number")));
   batch b;
-  verbs<batch>& v = b;
   std::vector<std::pair<std::string, batch_reply<stored>>> stores;
   const store_options silent{.quiet = true};
   for (int i = 0; i < 30; ++i) {
     const std::string k = "k" + std::to_string(i);
-    stores.emplace_back(k, v.set(k, i % 7 == 3 ? large : k, silent));
-    if (i % 5 == 0) (void)v.get("none");
+    stores.emplace_back(k, b.set(k, i % 7 == 3 ? large : k, silent));
+    if (i % 5 == 0) (void)b.get("none");
   }
-  const auto word = v.incr("word", 1, {.quiet = true});
-  const auto again = v.add("k0", "x", silent);
-  const auto last = v.get("k1");
+  const auto word = b.incr("word", 1, {.quiet = true});
+  const auto again = b.add("k0", "x", silent);
+  const auto last = b.get("k1");
   (void)cache.run(b);
   for (std::size_t i = 0; i < stores.size(); ++i) {
     const auto& [k, reply] = stores[i];
@@ -116,7 +115,7 @@ TEST_P(quiet, a_failing_store_behind_a_quiet_one_is_answered_at_once) {
   EXPECT_LT(watch.elapsed(), 1s);
   EXPECT_TRUE(*first || fails(*first, errc::unattributed));
   EXPECT_TRUE(fails(*second, errc::value_too_large) || fails(*second, errc::unattributed));
-  EXPECT_EQ(cache.get("first")->value, "v");
+  EXPECT_EQ(value_of(cache.get("first")), "v");
 }
 
 TEST_P(quiet, an_error_line_without_a_name_is_nobodys_success) {
@@ -163,7 +162,7 @@ TEST_P(quiet, a_single_quiet_call_does_not_wait_and_does_not_confuse_the_next) {
   }
   const stopwatch watch;
   while (cache.unclaimed_errors() < 10 && watch.elapsed() < 2s) {
-    EXPECT_EQ(cache.get("k")->value, "k=");
+    EXPECT_EQ(value_of(cache.get("k")), "k=");
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_EQ(cache.unclaimed_errors(), 10u);

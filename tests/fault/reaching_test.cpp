@@ -94,7 +94,7 @@ TEST_P(reaching, every_address_of_a_name_is_tried) {
   const memcached_server server(transport::v4);
   client cache = make_client("localhost:" + std::to_string(server.port()), GetParam(), 2s);
   EXPECT_TRUE(ok(cache.set("k", "v")));
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
 }
 
 TEST_P(reaching, a_server_that_closes_on_connect_is_an_error_and_not_a_storm) {
@@ -150,12 +150,12 @@ TEST(finding_out, a_proxy_that_closes_on_mn_is_spoken_to_in_classic) {
   });
   client cache = make_client(proxy.address(), protocol_choice::automatic, 2s);
   ASSERT_TRUE(ok(cache.set("k", "v")));
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
   EXPECT_EQ(proxy.accepted(), 2u);
   EXPECT_TRUE(fails(cache.debug("k"), errc::not_supported));
   // What was found out is remembered: the next connection does not ask again.
   cache.disconnect();
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
   EXPECT_EQ(proxy.accepted(), 3u);
   EXPECT_EQ(proxy.count("mn\r\n"), 1u);
 }
@@ -168,7 +168,7 @@ TEST(finding_out, an_old_server_that_answers_mn_with_error_is_spoken_to_in_class
     }
   });
   client cache = make_client(old.address(), protocol_choice::automatic, 2s);
-  EXPECT_EQ(cache.get("k")->value, "v");
+  EXPECT_EQ(value_of(cache.get("k")), "v");
   EXPECT_TRUE(ok(cache.set("k", "v")));
   EXPECT_EQ(old.accepted(), 1u);
   auto own = cache.open(old.address());

@@ -202,7 +202,7 @@ TEST_P(truncated, stale_idle_connection_costs_a_read_one_reconnect) {
                                              },
                                              wire::serve({{"k", "second"}})});
   client cache = make_client(server.address(), GetParam(), 2s);
-  EXPECT_EQ(cache.get("k")->value, "first");
+  EXPECT_EQ(value_of(cache.get("k")), "first");
   const auto again = cache.get("k");
   ASSERT_TRUE(ok(again));
   EXPECT_EQ(again->value, "second");
@@ -218,7 +218,7 @@ TEST_P(truncated, stale_idle_connection_that_dies_under_a_read_costs_one_reconne
                                              },
                                              wire::serve({{"k", "second"}})});
   client cache = make_client(server.address(), GetParam(), 2s);
-  EXPECT_EQ(cache.get("k")->value, "first");
+  EXPECT_EQ(value_of(cache.get("k")), "first");
   const auto again = cache.get("k");
   ASSERT_TRUE(ok(again));
   EXPECT_EQ(again->value, "second");

@@ -281,7 +281,7 @@ inline void batch_of_verbs(const place& p) {
     batch b;
     const auto nothing = b.get(k);
     const auto set = b.set(k, "5");
-    const auto again = static_cast<verbs<batch>&>(b).add(k, "6");
+    const auto again = b.add(k, "6");
     const auto more = b.incr(k, 10);
     const auto read = b.get(k);
     const auto gone = b.remove(k);

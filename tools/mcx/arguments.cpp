@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <memcxx/distribution.hpp>
 #include <memcxx/version.hpp>
 
 #include "input.hpp"
@@ -43,6 +44,7 @@ struct verb {
   string_view help;
   std::vector<operand> operands;
   unsigned options = none;
+  string_view alias = {};
 };
 
 std::vector<verb> all_verbs() {
@@ -61,26 +63,34 @@ std::vector<verb> all_verbs() {
        "Store a value if it is still the one whose cas token was read",
        {key, value, {"TOKEN", "The cas that get --json printed"}},
        with_ttl | with_flags},
-      {"delete", "Delete an item", {key}},
+      {"delete", "Delete an item", {key}, none, "remove"},
       {"touch", "Set the time to live of an item", {key, ttl}},
       {"incr", "Add to a decimal number and print it", {key, delta}, with_ttl | with_initial},
       {"decr",
        "Subtract from a decimal number, down to 0, and print it",
        {key, delta},
        with_ttl | with_initial},
+      {"debug", "Print the internals of an item, as the server tells them (meta)", {key}},
       {"flush", "Drop every item of every server", {}},
       {"stats",
        "Print the statistics of every server",
        {{"GROUP", "items, slabs, settings, sizes, conns, ... (default: general)", 0}}},
       {"version", "Print the version of every server", {}},
-      {"ping", "Ask every server for an answer, and print how long it took", {}},
+      {"verbosity",
+       "Set how much every server logs",
+       {{"LEVEL", "0 for little, 1 and 2 for more"}}},
+      {"ping", "Ask every server for an answer, and print how long it took once connected", {}},
       {"which",
        "Print which server a key belongs to, without asking any",
        {{"KEY", "The keys; a single - reads them from standard input, one a line", 1, any_number}}},
+      {"ring",
+       "Print each server's share of the keys, and what moves when the servers change, without "
+       "asking any",
+       {}},
   };
 }
 
-constexpr const char* footer = R"(Examples:
+constexpr string_view examples = R"(Examples:
   mcx set greeting hello --ttl 10m
   mcx get greeting
   mcx --servers 10.0.0.1,10.0.0.2:11212 get user:1 user:2 --json
@@ -88,11 +98,22 @@ constexpr const char* footer = R"(Examples:
   mcx incr visits --initial 1 --ttl 1d
   mcx --servers "unix:/run/memcached.sock?timeout=50ms" stats slabs
   cut -f1 keys.tsv | mcx which -
+  mcx --servers a,b*2 which --distribution twemproxy-ketama --hash murmur user:1
+  mcx --servers a,b,c ring --add d
   mcx set minus -- --5
 
 SERVERS is a list as a,b:11212,[::1]:11211,unix:/path or a URI as
 memcached://a,b*2/?timeout=250ms&distribution=ketama&protocol=meta&prefix=app:
-The options here win over those of the URI.
+The options here win over those of the URI, which has more, as ?pool_size=4.
+
+DISTRIBUTION is one of
+)";
+
+constexpr string_view rest_of_footer = R"(
+HASH is the hash of the key, for those that leave a choice: as libmemcached and
+twemproxy write it (default, md5, crc, crc32a, fnv1_32, fnv1a_32, fnv1_64,
+fnv1a_64, hsieh, murmur, murmur3, jenkins), for libmc crc_32, fnv1_32, fnv1a_32.
+ketama, jump and maglev hash with md5 unless told otherwise.
 
 TTL is 0 for never, a time as 250ms, 30 (seconds), 1.5s, 10m, 1h or 30d, anything
 negative for "expire now", or @EPOCH for a point in time in seconds since 1970.
@@ -103,10 +124,25 @@ neither "-" nor a negative number goes behind a "--".
 Exit status:
   0  done, or a hit
   1  a miss, or a condition that does not hold (add, replace, cas, incr)
-  2  a mistake of the caller: an option, a URI, a key, a ttl, a value too large,
-     or something that the protocol cannot do
+  2  a mistake of the caller: an option, a URI, a key, a ttl, a value over
+     max_value_size, or something that the protocol cannot do
   3  a server, the network or the clock failed, or the output cannot be written
 )";
+
+string footer() {
+  constexpr std::size_t width = 80;
+  string out(examples);
+  std::size_t column = 0;
+  for (const string_view name : memcxx::distribution_names()) {
+    const bool wraps = column + 1 + name.size() > width;
+    if (wraps) out += '\n';
+    if (wraps || column == 0) column = 1;
+    out += (column == 1 ? "  " : " ") + string(name);
+    column += name.size() + 1;
+  }
+  out += '\n';
+  return out += rest_of_footer;
+}
 
 // Bytes from the shell never pass through the parser, which would give some of them ("[a]", "++",
 // "{}") a meaning of its own: it sees "#0", "#1", … in their place.
@@ -152,8 +188,8 @@ CLI::Option* find_option(CLI::App& app, CLI::App* sub, const string& name) {
   return found != nullptr ? found : app.get_option_no_throw(name);
 }
 
-// Tells options from operands. `unknown_verb` is set when the first operand is not a verb.
-words split(CLI::App& app, std::span<char* const> argv, std::optional<string>& unknown_verb) {
+// Tells options from operands. `wrong` says what is neither an option nor a verb.
+words split(CLI::App& app, std::span<char* const> argv, std::optional<string>& wrong) {
   words out;
   CLI::App* sub = nullptr;
   bool options_end = false;
@@ -164,9 +200,9 @@ words split(CLI::App& app, std::span<char* const> argv, std::optional<string>& u
     } else if (options_end || word.size() < 2 || word[0] != '-' || is_negative_number(word)) {
       if (sub == nullptr) {
         const auto named =
-            app.get_subcommands([word](CLI::App* s) { return s->get_name() == word; });
+            app.get_subcommands([word](CLI::App* s) { return s->check_name(string(word)); });
         if (named.empty()) {
-          unknown_verb = word;
+          wrong = "there is no verb " + in_quotes(word) + "; mcx --help lists them";
           return out;
         }
         sub = named.front();
@@ -179,7 +215,14 @@ words split(CLI::App& app, std::span<char* const> argv, std::optional<string>& u
       const std::size_t equals = word.find('=');
       const string name(word.substr(0, equals));
       const CLI::Option* option = find_option(app, sub, name);
-      if (option == nullptr || option->get_items_expected_max() == 0) {
+      if (option == nullptr) {
+        wrong = "unknown option " + in_quotes(name);
+        if (sub != nullptr)
+          *wrong += " for " + sub->get_name() +
+                    "; keys and values that begin with \"-\" go behind \"--\"";
+        return out;
+      }
+      if (option->get_items_expected_max() == 0) {
         out.shown.emplace_back(word);
       } else {
         out.shown.push_back(name);
@@ -204,7 +247,7 @@ void describe(CLI::App& app, arguments& into) {
   app.description("Reads and writes memcached.\n");
   app.set_version_flag("--version", "mcx " + string(memcxx::library_version),
                        "Print the version of mcx and exit");
-  app.footer(footer);
+  app.footer(footer());
   app.get_formatter()->label("SUBCOMMAND", "VERB ...");
   app.fallthrough();
   app.require_subcommand(0, 1);
@@ -213,13 +256,17 @@ void describe(CLI::App& app, arguments& into) {
   text(app, "--protocol", into.protocol, "NAME", "auto (default), classic, meta or binary");
   text(app, "--distribution", into.distribution, "NAME",
        "How keys are spread over servers (default: ketama)");
+  text(app, "--hash", into.hash, "NAME", "The hash of the distribution");
   text(app, "--timeout", into.timeout, "TIME", "For each call, as 250ms (default: 1s)");
+  text(app, "--connect-timeout", into.connect_timeout, "TIME",
+       "For connecting, which is part of a call (default: 500ms)");
   app.add_flag("--json", into.json, "Print one JSON object a line, errors included")
       ->disable_flag_override();
 
   for (const verb& v : all_verbs()) {
     CLI::App* sub = app.add_subcommand(string(v.name), string(v.help));
     sub->group("Verbs");
+    if (!v.alias.empty()) sub->alias(string(v.alias));
     sub->footer("Global options and forms of TTL: mcx --help");
     for (const operand& o : v.operands) {
       const string name(o.name);
@@ -245,6 +292,11 @@ void describe(CLI::App& app, arguments& into) {
           ->disable_flag_override();
     if (v.name == "flush")
       text(*sub, "--delay", into.delay, "TIME", "After this time (default: now)");
+    if (v.name == "ring") {
+      text(*sub, "--add", into.added, "SERVER", "What if this server joined, at the end");
+      text(*sub, "--remove", into.removed, "SERVER", "What if this server left");
+      text(*sub, "--keys", into.keys, "N", "How many keys are placed (default: 1000000)");
+    }
   }
 }
 
@@ -258,10 +310,9 @@ std::expected<arguments, nothing_to_run> parse_arguments(std::span<char* const> 
   arguments parsed;
   CLI::App app;
   describe(app, parsed);
-  std::optional<string> unknown_verb;
-  words given = split(app, argv, unknown_verb);
-  if (unknown_verb)
-    return mistake("there is no verb " + in_quotes(*unknown_verb) + "; mcx --help lists them");
+  std::optional<string> wrong;
+  words given = split(app, argv, wrong);
+  if (wrong) return mistake(*std::move(wrong));
   std::ranges::reverse(given.shown);  // as the parser wants a vector
   try {
     app.parse(std::vector<string>(given.shown));
@@ -276,9 +327,10 @@ std::expected<arguments, nothing_to_run> parse_arguments(std::span<char* const> 
   if (chosen.empty()) return mistake("a verb is needed; mcx --help lists them");
   parsed.verb = chosen.front()->get_name();
   parsed.operands = std::move(given.operands);
-  for (auto member :
-       {&arguments::servers, &arguments::protocol, &arguments::distribution, &arguments::timeout,
-        &arguments::ttl, &arguments::flags, &arguments::initial, &arguments::delay})
+  for (auto member : {&arguments::servers, &arguments::protocol, &arguments::distribution,
+                      &arguments::hash, &arguments::timeout, &arguments::connect_timeout,
+                      &arguments::ttl, &arguments::flags, &arguments::initial, &arguments::delay,
+                      &arguments::added, &arguments::removed, &arguments::keys})
     if (auto& option = parsed.*member) option = given.original(*option);
   return parsed;
 }

@@ -17,7 +17,9 @@ struct arguments {
   std::optional<std::string> servers;
   std::optional<std::string> protocol;
   std::optional<std::string> distribution;
+  std::optional<std::string> hash;
   std::optional<std::string> timeout;
+  std::optional<std::string> connect_timeout;
   bool json = false;
 
   std::optional<std::string> ttl;
@@ -25,6 +27,10 @@ struct arguments {
   std::optional<std::string> initial;
   std::optional<std::string> delay;
   bool everywhere = false;
+
+  std::optional<std::string> added;    // a server, for ring
+  std::optional<std::string> removed;  // the same
+  std::optional<std::string> keys;     // how many
 };
 
 // Why there is nothing to run: the help or the version was asked for, or the command line is wrong.

@@ -43,7 +43,7 @@ string in_quotes(string_view bytes) {
     else
       out += c;
   }
-  return out += bytes.size() > longest ? "\"..." : "\"";
+  return out += bytes.size() > longest ? "\"…" : "\"";
 }
 
 memcxx::result<std::uint64_t> read_number(string_view what, string_view text, std::uint64_t most) {
@@ -53,6 +53,14 @@ memcxx::result<std::uint64_t> read_number(string_view what, string_view text, st
     return invalid(string(what) + " " + in_quotes(text) + " is not a number from 0 to " +
                    std::to_string(most));
   return number;
+}
+
+memcxx::result<std::chrono::milliseconds> read_timeout(string_view what, string_view text) {
+  const auto time = memcxx::parse_duration(text);
+  if (!time || *time <= std::chrono::milliseconds(0) || *time > std::chrono::hours(24))
+    return invalid(string(what) + " is " + in_quotes(text) +
+                   ", and should be more than 0 and at most 1 day, as 250ms, 2s, 1.5s, 10m or 1h");
+  return *time;
 }
 
 memcxx::result<memcxx::ttl> read_ttl(string_view text) {

@@ -24,6 +24,10 @@ std::string in_quotes(std::string_view bytes);
 memcxx::result<std::uint64_t> read_number(std::string_view what, std::string_view text,
                                           std::uint64_t most = UINT64_MAX);
 
+// A time of more than 0 and at most a day. `what` names it in the error.
+memcxx::result<std::chrono::milliseconds> read_timeout(std::string_view what,
+                                                       std::string_view text);
+
 // "0" never, "10m" a duration, "-1" at once, "@1700000000" a point in time.
 memcxx::result<memcxx::ttl> read_ttl(std::string_view text);
 

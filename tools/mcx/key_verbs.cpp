@@ -26,7 +26,7 @@ void told(const run& r, const std::string& key, const memcxx::result<memcxx::ite
   if (found)
     r.out.hit(key, *found);
   else
-    r.out.failed(found.error(), key, true);
+    r.out.failed(found.error(), key);
 }
 
 // One object for each key, in their order, the time to live included where the protocol tells it.
@@ -149,7 +149,7 @@ void remove(const run& r) {
   if (const auto reply = r.cache.remove(key); reply)
     r.out.changed(key, "deleted");
   else
-    r.out.failed(reply.error(), key, true);
+    r.out.failed(reply.error(), key);
 }
 
 void touch(const run& r) {
@@ -159,7 +159,7 @@ void touch(const run& r) {
   if (const auto reply = r.cache.touch(key, *ttl); reply)
     r.out.changed(key, "touched");
   else
-    r.out.failed(reply.error(), key, true);
+    r.out.failed(reply.error(), key);
 }
 
 void count(const run& r) {
@@ -168,6 +168,14 @@ void count(const run& r) {
   if (!command) return r.out.failed(command.error(), key);
   if (const auto reply = r.cache.execute(*command); reply)
     r.out.counted(key, *reply);
+  else
+    r.out.failed(reply.error(), key);
+}
+
+void debug(const run& r) {
+  const std::string& key = r.given.operands[0];
+  if (const auto reply = r.cache.debug(key); reply)
+    r.out.internals(key, *reply);
   else
     r.out.failed(reply.error(), key);
 }

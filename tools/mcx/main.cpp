@@ -49,6 +49,17 @@ memcxx::result<memcxx::protocol_choice> read_protocol(std::string_view name) {
       "protocol " + mcx::in_quotes(name) + " is not known; known are auto, classic, meta, binary"));
 }
 
+// "name" and "hash" make "name/hash". A hash that came with the name from elsewhere is replaced.
+memcxx::result<std::string> read_distribution(const mcx::arguments& given, std::string known) {
+  std::string name = given.distribution.value_or(std::move(known));
+  if (!given.hash) return name;
+  const std::size_t slash = name.find('/');
+  if (given.distribution && slash != std::string::npos)
+    return std::unexpected(error(errc::invalid_argument, "--distribution " + mcx::in_quotes(name) +
+                                                             " names a hash, and --hash another"));
+  return name.substr(0, slash) + "/" + *given.hash;
+}
+
 // The options of the URI, then those of the command line on top.
 memcxx::result<memcxx::client> make_client(const mcx::arguments& given) {
   const char* from_environment = std::getenv("MEMCXX_SERVERS");
@@ -68,13 +79,18 @@ memcxx::result<memcxx::client> make_client(const mcx::arguments& given) {
     if (!protocol) return std::unexpected(protocol.error());
     options->protocol = *protocol;
   }
-  if (given.distribution) options->distribution = *given.distribution;
+  auto distribution = read_distribution(given, std::move(options->distribution));
+  if (!distribution) return std::unexpected(distribution.error());
+  options->distribution = *std::move(distribution);
   if (given.timeout) {
-    const auto timeout = memcxx::parse_duration(*given.timeout);
-    if (!timeout)
-      return std::unexpected(
-          error(errc::invalid_argument, "--timeout: " + std::string(timeout.error().message())));
+    const auto timeout = mcx::read_timeout("--timeout", *given.timeout);
+    if (!timeout) return std::unexpected(timeout.error());
     options->timeout = *timeout;
+  }
+  if (given.connect_timeout) {
+    const auto timeout = mcx::read_timeout("--connect-timeout", *given.connect_timeout);
+    if (!timeout) return std::unexpected(timeout.error());
+    options->connect_timeout = *timeout;
   }
   return memcxx::client::create(*std::move(options));
 }

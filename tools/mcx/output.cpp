@@ -84,6 +84,20 @@ string json_line(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
+json with_error(json object, const memcxx::error& e, string_view server) {
+  object["error"] = memcxx::name_of(e.code());
+  object["server"] = text_or_null(server);
+  object["message"] = text_or_null(e.message());
+  return object;
+}
+
+json about_failed_server(string_view server, const memcxx::error& e) {
+  return {{"server", server},
+          {"ok", false},
+          {"error", memcxx::name_of(e.code())},
+          {"message", text_or_null(e.message())}};
+}
+
 string printed(const memcxx::stat_value& value) {
   return std::visit(
       [](const auto& v) {
@@ -98,13 +112,19 @@ string printed(const memcxx::stat_value& value) {
       value);
 }
 
-string milliseconds(std::chrono::nanoseconds time) {
-  std::array<char, 32> text;
-  const double ms = std::chrono::duration<double, std::milli>(time).count();
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), ms, std::chars_format::fixed, 3).ptr;
+string fixed(double number, int digits) {
+  std::array<char, 64> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), number,
+                                 std::chars_format::fixed, digits)
+                       .ptr;
   return {text.data(), end};
 }
+
+string milliseconds(std::chrono::nanoseconds time) {
+  return fixed(std::chrono::duration<double, std::milli>(time).count(), 3);
+}
+
+string percent(double share) { return fixed(share, 2) + "%"; }
 
 }  // namespace
 
@@ -210,43 +230,70 @@ void output::server_stats(string_view server, string_view group, const memcxx::s
       json{{"server", server}, {"group", text_or_null(group)}, {"stats", std::move(values)}}));
 }
 
-void output::failed(const memcxx::error& e, string_view key, bool silent) {
-  if (json_) error_object(e, &key, e.server());
+void output::internals(string_view key, string_view text) {
+  if (!json_) return line({text});
+  json words = json::object();
+  while (!text.empty()) {
+    const string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (word.empty()) continue;
+    const std::size_t equals = std::min(word.find('='), word.size());
+    const string_view value = word.substr(std::min(equals + 1, word.size()));
+    std::int64_t number = 0;
+    const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), number);
+    const bool whole = wrong == std::errc{} && end == value.data() + value.size();
+    words[string(word.substr(0, equals))] = whole ? json(number) : json(value);
+  }
+  json object = about_key(key);
+  object["debug"] = std::move(words);
+  bytes(json_line(object));
+}
+
+void output::failed(const memcxx::error& e, string_view key) {
   const exit_code code = code_of(e);
-  if (code == exit_code::unmet)
-    complain(code, silent ? string() : e.what() + ": key " + in_quotes(key));
-  else
-    complain(code, e.what());
+  if (json_) bytes(json_line(with_error(about_key(key), e, e.server())));
+  if (code != exit_code::unmet) return complain(code, e.what());
+  const bool silent = json_ || e == memcxx::errc::miss;
+  complain(code, silent ? string() : e.what() + ": key " + in_quotes(key));
 }
 
 void output::failed(const memcxx::error& e) {
-  if (json_) error_object(e, nullptr, e.server());
+  if (json_) bytes(json_line(with_error(json::object(), e, e.server())));
   complain(code_of(e), e.what());
 }
 
-void output::server_failed(string_view server, const memcxx::error& e, bool listed) {
-  if (json_)
-    error_object(e, nullptr, server);
-  else if (listed)
-    line({server, e.what()});
+void output::server_failed(string_view server, const memcxx::error& e) {
+  if (json_) bytes(json_line(about_failed_server(server, e)));
   complain(code_of(e), e.server().empty() ? e.what() + ", for " + string(server) : e.what());
 }
 
 void output::server_missed(string_view server, bool elsewhere) {
   if (json_)
-    error_object(memcxx::errc::miss, nullptr, server);
+    bytes(json_line(about_failed_server(server, memcxx::errc::miss)));
   else
     line({server, "miss"});
   if (!elsewhere) complain(exit_code::unmet, {});
 }
 
-void output::error_object(const memcxx::error& e, const string_view* key, string_view server) {
-  json object = key != nullptr ? about_key(*key) : json{{"key", nullptr}};
-  object["error"] = memcxx::name_of(e.code());
-  object["server"] = text_or_null(server);
-  object["message"] = text_or_null(e.message());
+void output::share(string_view server, double now, std::optional<double> after) {
+  if (!json_)
+    return after ? line({server, percent(now), percent(*after)}) : line({server, percent(now)});
+  json object{{"server", server}, {"share", now}};
+  if (after) object["after"] = *after;
   bytes(json_line(object));
 }
+
+void output::moved(double share, std::uint64_t of) {
+  if (!json_) return line({"moved", percent(share)});
+  bytes(json_line(json{{"moved", share}, {"keys", of}}));
+}
+
+void output::moved(double share, string_view from, string_view to) {
+  if (!json_) return line({"moved", percent(share), from, to});
+  bytes(json_line(json{{"moved", share}, {"from", from}, {"to", to}}));
+}
+
+void output::note(string text) { notes_.push_back(std::move(text)); }
 
 void output::complain(exit_code code, string text) {
   constexpr std::size_t most = 4;
@@ -266,12 +313,17 @@ void output::complain(exit_code code, string text) {
 exit_code output::finish() noexcept try {
   errno = 0;
   if (std::fflush(stdout) != 0 && write_error_ == 0) write_error_ = errno != 0 ? errno : EIO;
-  if (write_error_ != 0)
-    complain(exit_code::failure,
-             "standard output: " + std::generic_category().message(write_error_));
+  if (write_error_ != 0) {
+    // A reader that went away has read enough, and wants to hear no more.
+    const bool silent = write_error_ == EPIPE;
+    complain(
+        exit_code::failure,
+        silent ? string() : "standard output: " + std::generic_category().message(write_error_));
+  }
   string all;
   for (const string& text : complaints_) all += (all.empty() ? "mcx: " : "; ") + text;
   if (more_complaints_ != 0) all += "; and " + std::to_string(more_complaints_) + " more";
+  for (const string& text : notes_) all += (all.empty() ? "mcx: " : "; ") + text;
   // One line, whatever a message holds.
   for (char& c : all)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -45,8 +46,10 @@ class output {
   // `what` is "deleted" or "touched".
   void changed(std::string_view key, std::string_view what);
   void lives_on(std::string_view key, std::string_view server);
-  // `silent`: an answer (a miss) is told by the exit code alone.
-  void failed(const memcxx::error& e, std::string_view key, bool silent = false);
+  // `text` holds words as "name=value".
+  void internals(std::string_view key, std::string_view text);
+  // A miss is told by the exit code alone; as JSON, so are all answers.
+  void failed(const memcxx::error& e, std::string_view key);
 
   // --- replies about a server
   void server_did(std::string_view server, std::string_view what);
@@ -56,18 +59,26 @@ class output {
                     const memcxx::statistics& stats);
   // The server has no such item; `elsewhere`: another had it, so that this is as it should be.
   void server_missed(std::string_view server, bool elsewhere);
-  // `listed`: in the plain form, a line in place of the reply too.
-  void server_failed(std::string_view server, const memcxx::error& e, bool listed = false);
+  // In the plain form, standard output has what worked and nothing else.
+  void server_failed(std::string_view server, const memcxx::error& e);
+
+  // --- about the spread of keys
+  // Both in per cent; `after` when the servers are to change.
+  void share(std::string_view server, double now, std::optional<double> after);
+  // `of` keys were placed, and these would move, in per cent of all.
+  void moved(double share, std::uint64_t of);
+  void moved(double share, std::string_view from, std::string_view to);
 
   // --- about neither
   void failed(const memcxx::error& e);
+  // Stands on standard error behind the complaints, and changes no exit code.
+  void note(std::string text);
 
   // Writes what is left and the complaint; the last call of a run.
   exit_code finish() noexcept;
 
  private:
   void line(std::initializer_list<std::string_view> fields) noexcept;
-  void error_object(const memcxx::error& e, const std::string_view* key, std::string_view server);
   void complain(exit_code code, std::string text);
 
   bool json_;
@@ -75,6 +86,7 @@ class output {
   exit_code worst_ = exit_code::done;
   std::vector<std::string> complaints_;  // those of the worst code, each once
   std::size_t more_complaints_ = 0;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace mcx

@@ -1,7 +1,8 @@
-// The verbs for every server, and which, which asks none.
+// The verbs for every server.
 // Never here: how replies are printed, verbs for one key.
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <future>
 #include <string>
 #include <string_view>
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include <memcxx/options.hpp>
-#include <memcxx/protocol/request.hpp>
 #include <memcxx/session.hpp>
 
 #include "input.hpp"
@@ -32,17 +32,6 @@ memcxx::result<nanoseconds> answer_time(memcxx::client& cache, const std::string
   if (auto pong = session->execute(memcxx::commands::ping{}); !pong)
     return std::unexpected(pong.error());
   return std::chrono::steady_clock::now() - begin;
-}
-
-// Where a key belongs. It need not be one that this client's protocol can carry, only one that some
-// client can store.
-bool tell_server(const run& r, std::string_view key) {
-  const auto& prefix = r.cache.settings().prefix;
-  if (const auto refused = memcxx::protocol::check_key(prefix, key, true))
-    r.out.failed(error(refused.code, std::string(refused.why) + ": key " + in_quotes(key)), key);
-  else
-    r.out.lives_on(key, r.cache.which(key));
-  return r.out.writable();
 }
 
 }  // namespace
@@ -97,6 +86,17 @@ void version(const run& r) {
   }
 }
 
+void verbosity(const run& r) {
+  const auto level = read_number("level", r.given.operands[0], UINT32_MAX);
+  if (!level) return r.out.failed(level.error());
+  for (const auto& [server, reply] : r.cache.verbosity(static_cast<std::uint32_t>(*level))) {
+    if (reply)
+      r.out.server_did(server, "ok");
+    else
+      r.out.server_failed(server, reply.error());
+  }
+}
+
 // All servers at once, so that one that is silent does not hold up the others.
 void ping(const run& r) {
   std::vector<std::pair<std::string, std::future<memcxx::result<nanoseconds>>>> asked;
@@ -108,18 +108,8 @@ void ping(const run& r) {
     if (const auto time = answer.get())
       r.out.server_answered(server, *time);
     else
-      r.out.server_failed(server, time.error(), true);
+      r.out.server_failed(server, time.error());
   }
-}
-
-void which(const run& r) {
-  if (r.given.operands.size() == 1 && r.given.operands[0] == "-") {
-    const auto read = read_lines([&r](std::string_view key) { return tell_server(r, key); });
-    if (!read) r.out.failed(read.error());
-    return;
-  }
-  for (const std::string& key : r.given.operands)
-    if (!tell_server(r, key)) return;
 }
 
 }  // namespace mcx

@@ -11,7 +11,7 @@ namespace mcx {
 
 void run_verb(const run& r) {
   using entry = std::pair<std::string_view, void (*)(const run&)>;
-  static constexpr std::array<entry, 17> verbs{{
+  static constexpr std::array<entry, 20> verbs{{
       {"get", get},
       {"gat", gat},
       {"set", store},
@@ -24,11 +24,14 @@ void run_verb(const run& r) {
       {"touch", touch},
       {"incr", count},
       {"decr", count},
+      {"debug", debug},
       {"flush", flush},
       {"stats", stats},
       {"version", version},
+      {"verbosity", verbosity},
       {"ping", ping},
       {"which", which},
+      {"ring", ring},
   }};
   const auto* found = std::ranges::find(verbs, std::string_view(r.given.verb), &entry::first);
   if (found == verbs.end())

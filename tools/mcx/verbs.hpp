@@ -25,13 +25,18 @@ void store(const run& r);
 void remove(const run& r);
 void touch(const run& r);
 void count(const run& r);
+void debug(const run& r);
 
 // For every server (server_verbs.cpp).
 void remove_everywhere(const run& r);
 void flush(const run& r);
 void stats(const run& r);
 void version(const run& r);
+void verbosity(const run& r);
 void ping(const run& r);
+
+// Where keys go, without asking any server (placement_verbs.cpp).
 void which(const run& r);
+void ring(const run& r);
 
 }  // namespace mcx
