@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,7 +56,6 @@ struct counter_options {
   std::optional<std::uint64_t> initial =
       std::nullopt;      // create the counter with this value when it is missing
   memcxx::ttl ttl = {};  // of the counter that `initial` creates
-  bool quiet = false;    // as store_options::quiet
   std::uint32_t opaque = 0;
 };
 
@@ -144,12 +144,19 @@ struct touch {
   static void read(const protocol::response&, done&) {}
 };
 
+// What to count by. Empty for a negative number, which is refused: the protocols know no sign.
+template <std::integral Number>
+constexpr std::optional<std::uint64_t> delta_of(Number n) noexcept {
+  if (std::cmp_less(n, 0)) return std::nullopt;
+  return static_cast<std::uint64_t>(n);
+}
+
 // Counters: `op` is incr or decr.
 struct count {
   using reply = counter;
   protocol::verb op = protocol::verb::incr;
   std::string_view key = {};
-  std::uint64_t delta = 1;
+  std::optional<std::uint64_t> delta = 1;  // see delta_of
   counter_options options = {};
 
   protocol::refusal to_request(protocol::request& out) const noexcept;

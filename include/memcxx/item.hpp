@@ -81,12 +81,15 @@ class items {
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  // Entry `i` belongs to the i-th key that was asked for.
-  [[nodiscard]] const entry& operator[](std::size_t i) const noexcept { return entries_[i]; }
+  // Entry `i` belongs to the i-th key that was asked for. Not of a temporary: the views would
+  // dangle.
+  [[nodiscard]] const entry& operator[](std::size_t i) const& noexcept { return entries_[i]; }
+  const entry& operator[](std::size_t i) const&& = delete;
   [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
   [[nodiscard]] auto end() const noexcept { return entries_.end(); }
   // The first entry with this key; nullptr when it was not asked for. Linear.
-  [[nodiscard]] const entry* find(std::string_view key) const noexcept;
+  [[nodiscard]] const entry* find(std::string_view key) const& noexcept;
+  const entry* find(std::string_view key) const&& = delete;
   [[nodiscard]] std::size_t hits() const noexcept;
   // Entries that are neither hit nor miss. Zero means that the result is complete.
   [[nodiscard]] std::size_t failures() const noexcept;

@@ -14,11 +14,11 @@
 
 namespace memcxx {
 
-// Has every verb of one key, and flat requests for the rest (stats, version, flush, …). The
-// client's prefix applies. Nothing is retried: when the connection ends, the error says so and the
-// next call opens another. Threads: not safe to share. Outlives its client.
 struct core;
 
+// Has every verb of one key, and execute() for the rest: execute(commands::version{}),
+// execute(commands::stats{"items"}), … The client's prefix, deadlines and retry rule apply: a
+// connection that died while idle is replaced. Threads: not safe to share. May outlive its client.
 class session final : public verbs<session> {
  public:
   ~session();

@@ -3,6 +3,7 @@
 // Never here: anything but the mapping from a call to its command.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string_view>
 
@@ -60,13 +61,16 @@ class verbs {
   // Sets the ttl. errc::miss when there is none.
   auto touch(std::string_view key, const ttl& t) { return face().execute(commands::touch{key, t}); }
 
-  // Adds to a decimal number; wraps at 2^64. errc::miss, errc::not_a_number.
-  auto incr(std::string_view key, std::uint64_t delta = 1, const counter_options& o = {}) {
-    return face().execute(commands::count{protocol::verb::incr, key, delta, o});
+  // Adds to a decimal number; wraps at 2^64. errc::miss, errc::not_a_number, errc::invalid_argument
+  // for a negative delta.
+  template <std::integral Delta = std::uint64_t>
+  auto incr(std::string_view key, Delta delta = 1, const counter_options& o = {}) {
+    return face().execute(commands::count{protocol::verb::incr, key, commands::delta_of(delta), o});
   }
-  // Subtracts; stops at 0. errc::miss, errc::not_a_number.
-  auto decr(std::string_view key, std::uint64_t delta = 1, const counter_options& o = {}) {
-    return face().execute(commands::count{protocol::verb::decr, key, delta, o});
+  // Subtracts; stops at 0. Errors as incr.
+  template <std::integral Delta = std::uint64_t>
+  auto decr(std::string_view key, Delta delta = 1, const counter_options& o = {}) {
+    return face().execute(commands::count{protocol::verb::decr, key, commands::delta_of(delta), o});
   }
 
   // The item's internals as the server prints them. Meta only.

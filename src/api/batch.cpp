@@ -1,5 +1,6 @@
 // A queue of verbs. See batch.hpp.
 #include <cstring>
+#include <utility>
 
 #include <memcxx/batch.hpp>
 
@@ -7,8 +8,18 @@ namespace memcxx {
 
 batch::batch() = default;
 batch::~batch() = default;
-batch::batch(batch&&) noexcept = default;
-batch& batch::operator=(batch&&) noexcept = default;
+
+// What was moved from is an empty batch, fit for use.
+batch::batch(batch&& other) noexcept { *this = std::move(other); }
+batch& batch::operator=(batch&& other) noexcept {
+  if (this == &other) return *this;
+  slots_ = std::exchange(other.slots_, {});
+  blocks_ = std::exchange(other.blocks_, {});
+  free_ = std::exchange(other.free_, 0);
+  first_failure_ = std::exchange(other.first_failure_, {});
+  ran_ = std::exchange(other.ran_, false);
+  return *this;
+}
 
 std::string_view batch::keep(std::string_view bytes) {
   if (bytes.empty()) return {};

@@ -113,7 +113,7 @@ result<client> client::create(memcxx::options o) {
 
 client client::within(milliseconds timeout) const {
   client other = *this;
-  other.timeout_ = std::max(timeout, milliseconds(1));
+  other.timeout_ = std::clamp(timeout, milliseconds(1), milliseconds(std::chrono::days(1)));
   return other;
 }
 
@@ -195,7 +195,8 @@ std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) 
 
 std::string client::which(std::string_view key) const {
   const auto now = core_->now();
-  return now->map.names[now->map.home(key)];
+  const std::uint32_t at = now->map.home(key);
+  return at == routing::topology::no_server ? std::string() : now->map.names[at];
 }
 
 std::vector<std::string> client::servers() const {

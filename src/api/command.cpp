@@ -147,11 +147,11 @@ refusal touch::to_request(request& out) const noexcept {
 refusal count::to_request(request& out) const noexcept {
   out.op = op;
   out.key = key;
-  out.delta = delta;
+  if (!delta) return {errc::invalid_argument, "the delta is negative"};
+  out.delta = *delta;
   out.initial = options.initial;
-  out.quiet = options.quiet;
   out.opaque = options.opaque;
-  out.wants = options.quiet ? want::nothing : want::value | want::cas;
+  out.wants = want::value | want::cas;
   return put_ttl(options.ttl, out.ttl);
 }
 

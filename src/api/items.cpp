@@ -10,7 +10,7 @@ items::~items() = default;
 items::items(items&&) noexcept = default;
 items& items::operator=(items&&) noexcept = default;
 
-const items::entry* items::find(std::string_view key) const noexcept {
+const items::entry* items::find(std::string_view key) const& noexcept {
   const auto at = std::ranges::find(entries_, key, &entry::key);
   return at == entries_.end() ? nullptr : &*at;
 }

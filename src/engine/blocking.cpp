@@ -2,7 +2,6 @@
 #include "engine/blocking.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <poll.h>
 #include <string>
 #include <vector>
@@ -47,7 +46,7 @@ class runner {
       leg_.begin(true);
       stage_ = stage::running;
     } else {
-      dial_.emplace(server_, now, deadline);
+      dial_ = std::make_unique<dial>(server_, now, deadline);
       stage_ = stage::dialling;
     }
   }
@@ -70,7 +69,6 @@ class runner {
       }
       link_ = dial_->take();
       dial_.reset();
-      server_.lend(*link_);
       leg_.begin(false);
       stage_ = stage::running;
     }
@@ -89,7 +87,7 @@ class runner {
       if (!another) note_failure(wire, now);
       server_.discard(std::move(link_));
       if (another && now < deadline) {
-        dial_.emplace(server_, now, deadline);
+        dial_ = std::make_unique<dial>(server_, now, deadline);
         stage_ = stage::dialling;
         return pump(now, deadline);
       }
@@ -99,9 +97,11 @@ class runner {
     }
     if (leg_.done() && wire.in_flight() == 0) {
       server_.answered(events_);
+      if (link_->unasked) server_.closes_when_asked(now);
       return release(now);
     }
-    if (exchange_.quiet() && leg_.submitted() && !wire.has_output()) {
+    // A probe of a server that was down waits for its answer, so that something is learned from it.
+    if (exchange_.quiet() && leg_.submitted() && !wire.has_output() && server_.is_spotless()) {
       wire.abandon(leg_);
       leg_.finish_unanswered();
       release(now);
@@ -160,7 +160,7 @@ class runner {
   clock::time_point began_{};
   stage stage_ = stage::unclaimed;
   std::unique_ptr<link> link_;
-  std::optional<dial> dial_;
+  std::unique_ptr<dial> dial_;
 };
 
 class run {
@@ -239,8 +239,10 @@ class run {
     }
     const bool came = l.receive(first && l.io.read_timeout() == timeout_);
     if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
+    // The common call is over now; any other may have waited, and must not outlast its time.
+    if (l.wire.failed() || !r.what().done()) now_ = clock::now();
     r.settle(now_, deadline_);
-    return true;
+    return now_ < deadline_ || !r.active();
   }
 
   void wait_for_all() {
@@ -322,7 +324,6 @@ result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {
     switch (d.advance(now)) {
       case dial::progress::done: {
         auto l = d.take();
-        s.lend(*l);
         l->last_used = now;
         s.give_back(std::move(l));
         return {};

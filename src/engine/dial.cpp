@@ -25,8 +25,12 @@ dial::dial(server& to, clock::time_point now, clock::time_point deadline)
 
 dial::progress dial::give_up(errc code, std::string message) {
   why_ = error(code, std::move(message), server_.name());
-  link_.reset();
+  drop();
   return progress::failed;
+}
+
+void dial::drop() noexcept {
+  if (link_ != nullptr) server_.discard(std::move(link_));
 }
 
 dial::progress dial::start_lookup() {
@@ -88,15 +92,19 @@ dial::progress dial::next_address(clock::time_point now) {
     if (now >= until_) break;
     const auto left = static_cast<long>(endpoints_.size() - next_);
     address_until_ = now + (until_ - now) / left;
-    connection_options wire = server_.wire_options();
-    if (assume_classic_) wire.known = protocol_choice::classic;
+    connection_options wire = server_.wire_options(now);
+    // Once may be a bad moment of the server's.
+    if (closed_when_asked_ >= 2) wire.known = protocol_choice::classic;
+    drop();
     link_ = std::make_unique<link>(wire);
+    link_->unasked = closed_when_asked_ >= 2;
     bool connected = false;
     const int code = link_->io.start(endpoints_[next_++], server_.settings().keepalive, connected);
     if (code != 0) {
       last_failure_ = std::generic_category().message(code);
       continue;
     }
+    server_.lend(*link_);
     if (!connected) return progress::waiting;
     stage_ = stage::handshaking;
     link_->wire.open();
@@ -116,7 +124,6 @@ dial::progress dial::shake_hands(clock::time_point now) {
   }
   if (wire.ready()) {
     server_.spoke(wire.speaks());
-    if (assume_classic_) server_.closes_when_asked();
     if (!server_.needs_flush()) return progress::done;
     protocol::request r;
     r.op = protocol::verb::flush;
@@ -125,9 +132,9 @@ dial::progress dial::shake_hands(clock::time_point now) {
     return flush_items(now);
   }
   if (wire.failed()) {
-    if (wire.retry_as_classic() && !assume_classic_) {
-      assume_classic_ = true;  // the same address again
-      --next_;
+    if (wire.retry_as_classic()) {
+      ++closed_when_asked_;
+      --next_;  // the same address again
       return next_address(now);
     }
     // It accepted the connection, so another address of it would say the same.

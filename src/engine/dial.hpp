@@ -18,6 +18,9 @@ class dial {
  public:
   // Bounded by the server's connect_timeout and by `deadline`, whichever comes first.
   dial(server& to, clock::time_point now, clock::time_point deadline);
+  ~dial() { drop(); }
+  dial(const dial&) = delete;
+  dial& operator=(const dial&) = delete;
 
   enum class progress { waiting, done, failed };
   // Goes on as far as it can without waiting.
@@ -26,7 +29,7 @@ class dial {
   [[nodiscard]] pollfd waits_for() const noexcept;
   [[nodiscard]] clock::time_point wake_at() const noexcept;
 
-  // After done: the connection, ready for requests.
+  // After done: the connection, ready for requests and lent by the server.
   std::unique_ptr<link> take() noexcept { return std::move(link_); }
   // After failed.
   [[nodiscard]] const error& why() const noexcept { return why_; }
@@ -35,6 +38,7 @@ class dial {
   progress start_lookup();
   progress next_address(clock::time_point now);
   progress shake_hands(clock::time_point now);
+  void drop() noexcept;
   progress flush_items(clock::time_point now);
   progress give_up(errc code, std::string message);
 
@@ -56,7 +60,7 @@ class dial {
   std::shared_ptr<transport::lookup> lookup_;
   std::vector<transport::endpoint> endpoints_;
   std::size_t next_ = 0;
-  bool assume_classic_ = false;
+  unsigned closed_when_asked_ = 0;
   flush_reply flush_;
   std::string last_failure_;
   std::unique_ptr<link> link_;

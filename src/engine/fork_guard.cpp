@@ -40,16 +40,16 @@ struct fork_registry {
   }
 };
 
-fork_guarded::fork_guarded() {
+fork_registration::fork_registration(fork_guarded& what) : what_(what) {
   auto& r = fork_registry::instance();
   const std::scoped_lock hold(r.lock);
-  r.all.push_back(this);
+  r.all.push_back(&what_);
 }
 
-fork_guarded::~fork_guarded() {
+fork_registration::~fork_registration() {
   auto& r = fork_registry::instance();
   const std::scoped_lock hold(r.lock);
-  std::erase(r.all, this);
+  std::erase(r.all, &what_);
 }
 
 }  // namespace memcxx::engine

@@ -6,21 +6,28 @@
 
 namespace memcxx::engine {
 
-// Derive, and register for as long as the object lives.
+// What has something to tidy. Called by the forking thread, for every registered object.
 class fork_guarded {
  public:
-  fork_guarded();
-  fork_guarded(const fork_guarded&) = delete;
-  fork_guarded& operator=(const fork_guarded&) = delete;
-
- protected:
-  ~fork_guarded();
-
- private:
-  friend struct fork_registry;
   virtual void before_fork() noexcept = 0;  // take the lock
   virtual void after_fork() noexcept = 0;   // in the parent: let go of it
   virtual void in_child() noexcept = 0;     // tidy, then let go of it
+
+ protected:
+  ~fork_guarded() = default;
+};
+
+// Registers an object for as long as it lives. To be its last member: the object is whole for all
+// of that time.
+class fork_registration {
+ public:
+  explicit fork_registration(fork_guarded& what);
+  ~fork_registration();
+  fork_registration(const fork_registration&) = delete;
+  fork_registration& operator=(const fork_registration&) = delete;
+
+ private:
+  fork_guarded& what_;
 };
 
 }  // namespace memcxx::engine

@@ -21,6 +21,7 @@ struct link {
   transport::stream io;
   connection wire;
   clock::time_point last_used{};
+  bool unasked = false;  // taken for classic, because the server closes when asked
 
   // Writes what is queued, as far as the socket takes it. False when the socket is full or broken.
   bool flush();

@@ -49,17 +49,19 @@ server::server(const server_address& address, const options& o)
 
 server::~server() = default;
 
-connection_options server::wire_options() const {
+connection_options server::wire_options(clock::time_point now) const {
   connection_options w;
   w.protocol = options_.protocol;
-  if (asked_in_vain_.load(std::memory_order_relaxed)) w.known = protocol_choice::classic;
+  if (now.time_since_epoch().count() < ask_again_.load(std::memory_order_relaxed)) {
+    w.known = protocol_choice::classic;
+  }
   w.max_value_size = options_.max_value_size;
   w.check_keys = options_.check_keys;
   return w;
 }
 
 bool server::admit(clock::time_point now) {
-  if (spotless_.load(std::memory_order_acquire)) return true;
+  if (is_spotless()) return true;
   const std::scoped_lock hold(lock_);
   return health_.admit(now);
 }
@@ -72,7 +74,7 @@ std::string server::why_down(clock::time_point now) {
 }
 
 void server::answered(std::vector<event>& out) {
-  if (spotless_.load(std::memory_order_acquire)) return;
+  if (is_spotless()) return;
   const std::scoped_lock hold(lock_);
   tell(health_.answered(), {}, out);
 }

@@ -33,9 +33,13 @@ class server final : private fork_guarded {
 
   // What a connection to it is made with. Every connection asks the server for its capabilities
   // anew (a name may lead to another server tomorrow, and one without meta would run values as
-  // commands), unless the question itself ended an earlier one.
-  [[nodiscard]] connection_options wire_options() const;
-  void closes_when_asked() noexcept { asked_in_vain_.store(true, std::memory_order_relaxed); }
+  // commands), unless the question itself has ended connections lately.
+  [[nodiscard]] connection_options wire_options(clock::time_point now) const;
+  // A connection that was not asked has given answers, after two were closed at the question: some
+  // proxies do that. For a while no connection asks.
+  void closes_when_asked(clock::time_point now) noexcept {
+    ask_again_.store((now + not_asking).time_since_epoch().count(), std::memory_order_relaxed);
+  }
   void spoke(protocol_choice p) noexcept { speaks_.store(p, std::memory_order_relaxed); }
 
   // --- health. What changed is told by events, for the caller to pass on when it holds no lock.
@@ -53,6 +57,9 @@ class server final : private fork_guarded {
               std::vector<event>& out);
   // The server was down since the last flush: with flush_on_reconnect its items are not to be
   // trusted.
+  [[nodiscard]] bool is_spotless() const noexcept {
+    return spotless_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] bool needs_flush() const noexcept {
     return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
   }
@@ -68,7 +75,7 @@ class server final : private fork_guarded {
   claim try_claim(clock::time_point now);
   // Waits until something is free, at most until the deadline.
   claim wait_claim(clock::time_point deadline);
-  // A slot's new connection is in use: a child of a fork is to close its descriptor.
+  // A slot's new connection has a socket: a child of a fork is to close its descriptor.
   void lend(const link& l);
   // A slot's connection is of no more use; the slot stays with the caller.
   void discard(std::unique_ptr<link> l) noexcept;
@@ -102,7 +109,8 @@ class server final : private fork_guarded {
   const options& options_;
   std::shared_ptr<driver> driver_;
   std::atomic<protocol_choice> speaks_ = protocol_choice::automatic;
-  std::atomic<bool> asked_in_vain_ = false;
+  std::atomic<clock::rep> ask_again_ = 0;
+  static constexpr std::chrono::seconds not_asking{30};
   std::atomic<std::uint64_t> unclaimed_ = 0;
 
   std::mutex lock_;
@@ -117,6 +125,7 @@ class server final : private fork_guarded {
   // Nothing is held against the server: the common case costs no lock.
   std::atomic<bool> spotless_ = true;
   std::atomic<bool> suspect_ = false;
+  fork_registration registration_{*this};  // the last member
 };
 
 }  // namespace memcxx::engine

@@ -28,7 +28,8 @@ std::string_view topology::hashed::of(const topology& t, std::string_view key) n
 std::uint32_t topology::home(std::string_view key) const noexcept {
   if (own == 1) return 0;
   hashed h;
-  return where->pick(h.of(*this, key));
+  const std::uint32_t s = where->pick(h.of(*this, key));
+  return s < own ? s : no_server;
 }
 
 std::uint32_t topology::place(std::string_view key, std::size_t n) const noexcept {
@@ -41,6 +42,7 @@ std::uint32_t topology::place(std::string_view key, std::size_t n) const noexcep
   const auto most = static_cast<unsigned>(own * 2 + 64);
   for (unsigned attempt = 0; attempt < most; ++attempt) {
     const std::uint32_t s = where->pick(k, attempt);
+    if (s >= own) return no_server;
     if (std::find(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(found), s) !=
         seen.begin() + static_cast<std::ptrdiff_t>(found)) {
       continue;
@@ -54,7 +56,8 @@ std::uint32_t topology::place(std::string_view key, std::size_t n) const noexcep
 std::uint32_t topology::gutter_place(std::string_view key) const noexcept {
   if (gutter == nullptr) return no_server;
   hashed h;
-  return static_cast<std::uint32_t>(own) + gutter->pick(h.of(*this, key));
+  const std::uint32_t s = gutter->pick(h.of(*this, key));
+  return s < servers.size() - own ? static_cast<std::uint32_t>(own) + s : no_server;
 }
 
 std::size_t topology::nearest(std::string_view key, std::span<std::uint32_t> out) const noexcept {

@@ -34,7 +34,8 @@ struct topology {
     return {names.data(), own};
   }
 
-  // The index of the server for a key (without the prefix).
+  // The index of the server for a key (without the prefix). no_server when a distribution of the
+  // user's own names one that does not exist.
   [[nodiscard]] std::uint32_t home(std::string_view key) const noexcept;
   // Where a key goes when its home and the next n - 1 servers cannot be used; n = 0 is its home.
   // All are different. Empty (no_server) when there are no more.

@@ -214,8 +214,9 @@ TEST_P(sharing, prefix_stands_before_every_key) {
     EXPECT_EQ(with.which(k), without.which("app:" + k));
     EXPECT_EQ(value_of(without.get("app:" + k)), "1");
     EXPECT_TRUE(fails(without.get(k), errc::miss));
-    EXPECT_EQ(with.get_many({k})[0].key, k) << "keys come back as they were asked for";
-    EXPECT_EQ(with.get_many({k})[0].value, "1");
+    const items many = with.get_many({k});
+    EXPECT_EQ(many[0].key, k) << "keys come back as they were asked for";
+    EXPECT_EQ(many[0].value, "1");
     EXPECT_EQ(with.incr(k)->value, 2u);
     EXPECT_TRUE(ok(with.remove_many({k})[0]));
     EXPECT_TRUE(fails(without.get("app:" + k), errc::miss));
@@ -284,7 +285,8 @@ TEST_P(sharing, on_error_miss_hides_the_networks_faults_and_not_the_callers) {
   ASSERT_TRUE(ok(cache.set("k", "v")));
   server.kill();
   EXPECT_TRUE(fails(cache.get("k"), errc::miss));
-  EXPECT_TRUE(cache.get_many({"k", "l"})[1].miss());
+  const items many = cache.get_many({"k", "l"});
+  EXPECT_TRUE(many[1].miss());
   EXPECT_TRUE(fails(cache.get(std::string(251, 'k')), errc::invalid_key));
   EXPECT_TRUE(fails(cache.get(""), errc::invalid_key));
   EXPECT_TRUE(fails(cache.touch("k", 24h * 365 * 100), errc::invalid_argument));
