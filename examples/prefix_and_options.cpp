@@ -48,7 +48,8 @@ int main() {
   // [end]
   memcxx::client plain(servers);
   expect(plain.get("shop:cart").value().value == "3 apples", "the prefix stands before the key");
-  expect(shop.get_many({"cart"})[0].key == "cart", "results tell the key as it was asked for");
+  const memcxx::items carts = shop.get_many({"cart"});
+  expect(carts[0].key == "cart", "results tell the key as it was asked for");
 
   // [options]
   memcxx::options defaults;  // the URI wins over what is set here

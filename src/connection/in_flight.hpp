@@ -30,7 +30,8 @@ struct pending {
   bool quiet = false;                // silence means the usual outcome
   bool own = false;                  // the connection's own request (a fence, the handshake)
   bool abandoned = false;            // a user's request that nobody waits for any more
-  bool answered = false;             // its value was delivered; only the end of the get is missing
+  bool answered = false;             // its value was delivered; only the end of its line is missing
+  bool wants_value = true;           // of a read
   std::unique_ptr<char[]> kept_key;  // the key's bytes, once their owner may be gone
 
   [[nodiscard]] bool reads() const noexcept {

@@ -22,8 +22,14 @@ bool same_key(const pending& e, std::string_view key) noexcept {
          key.ends_with(e.key);
 }
 
+constexpr std::string_view not_asked_for =
+    "the server answered with a key or opaque that was not asked for";
+constexpr std::string_view fits_nothing = "the server's reply fits no request in flight";
+
 // Classic gets answer with a line for each hit, then END.
-bool ends_with_end(const pending& e) noexcept { return e.form == wire_form::classic && e.reads(); }
+bool is_line(const pending& e) noexcept { return e.form == wire_form::classic && e.reads(); }
+
+bool counts(const pending& e) noexcept { return e.op == verb::incr || e.op == verb::decr; }
 
 // A classic reply says neither key nor opaque, so that its words must be ones that the verb has
 // (protocol.txt, "Storage commands" to "Touch", "Statistics", "Other commands").
@@ -58,25 +64,25 @@ bool connection::state::fits(const pending& e, reply_kind kind) noexcept {
     case reply_kind::error:
       return true;
     case reply_kind::value:
-      return e.reads() || ((e.op == verb::incr || e.op == verb::decr) && e.form == wire_form::meta);
+      return e.reads() ? e.wants_value : counts(e) && e.form == wire_form::meta;
     case reply_kind::end:
-      return ends_with_end(e) || e.op == verb::stats;
+      return e.op == verb::stats;
     case reply_kind::stat:
       return e.op == verb::stats;
     case reply_kind::number:
-      return e.op == verb::incr || e.op == verb::decr;
+      return counts(e);
     case reply_kind::noop:
       return e.op == verb::ping && e.form != wire_form::classic;
     case reply_kind::text:
       return e.op == verb::version || e.op == verb::debug ||
              (e.op == verb::ping && e.form == wire_form::classic);
     case reply_kind::done:
-      // HD answers a read without a value, and a quiet counter.
-      return e.form == wire_form::meta
-                 ? e.op != verb::ping && e.op != verb::debug
-                 : !e.reads() && e.op != verb::version && e.op != verb::incr && e.op != verb::decr;
+      if (e.form != wire_form::meta) return !e.reads() && e.op != verb::version && !counts(e);
+      // HD: a read without a value, or a counter that was not to tell.
+      if (e.reads()) return !e.wants_value;
+      return counts(e) ? e.quiet : e.op != verb::ping && e.op != verb::debug;
     case reply_kind::refused:
-      return protocol::names_item(e.op) && !(ends_with_end(e));
+      return protocol::names_item(e.op);
   }
   return false;
 }
@@ -84,10 +90,6 @@ bool connection::state::fits(const pending& e, reply_kind kind) noexcept {
 bool connection::state::is_for(pending& e, const parsed& p, const response& r) const noexcept {
   if (e.form == wire_form::classic) {
     if (r.has_opaque || !fits(e, p.kind)) return false;
-    if (p.kind == reply_kind::value) {
-      if (e.answered || r.key.empty()) return false;
-      return same_key(e, r.key) || (!options.check_keys && !e.quiet);
-    }
     if (p.kind == reply_kind::text) return r.key.empty();  // VERSION, and not ME
     if (p.kind == reply_kind::done || p.kind == reply_kind::refused) {
       return is_answer_to(e.op, in.data().substr(0, p.head_size - 2));
@@ -113,41 +115,82 @@ std::size_t connection::state::find(const parsed& p, const response& r) {
   return not_found;
 }
 
-connection::state::matched connection::state::match(const parsed& p, const response& r) {
+connection::state::matched connection::state::match(const parsed& p, response& r) {
+  current = 0;
+  if (is_line(waiting.front())) return match_line(p, r);
   if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
   const std::size_t target = find(p, r);
   if (target == not_found) {
-    fail(errc::protocol_error,
-         p.kind == reply_kind::value
-             ? "the server answered with a key or opaque that was not asked for"
-             : "the server's reply fits no request in flight");
+    fail(errc::protocol_error, p.kind == reply_kind::value ? not_asked_for : fits_nothing);
     return matched::failed;
   }
-  if (target == 0 && strays.empty()) return matched::front;
-  return resolve_before(target) ? matched::front : matched::failed;
+  if (target == 0 && strays.empty()) return matched::request;
+  return resolve_before(target) ? matched::request : matched::failed;
 }
 
-// Whether the classic line at the front has its last key.
-bool connection::state::line_is_ended() noexcept {
-  std::size_t i = 0;
-  while (i < waiting.size() && waiting[i].quiet) ++i;
-  return i < waiting.size();
+// How many requests the classic line at the front has; 0 when it was not written to its end.
+std::size_t connection::state::line_size() noexcept {
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (!waiting[i].quiet) return i + 1;
+  }
+  return 0;
+}
+
+// The place of a value in its line. Servers answer in the order asked; proxies, which ask many
+// servers, in any.
+std::size_t connection::state::find_in_line(const response& r) noexcept {
+  const auto is_it = [&](std::size_t i) {
+    return !waiting[i].answered && same_key(waiting[i], r.key);
+  };
+  const bool past_end = line_cursor > 0 && !waiting[line_cursor - 1].quiet;
+  for (std::size_t i = line_cursor; !past_end && i < waiting.size(); ++i) {
+    if (is_it(i)) return i;
+    if (!waiting[i].quiet) break;
+  }
+  for (std::size_t i = 0; i < line_cursor; ++i) {
+    if (is_it(i)) return i;
+  }
+  // A queue server answers a get of one key with another (check_keys).
+  const bool any_key = !options.check_keys && !waiting[0].quiet && !waiting[0].answered;
+  return any_key ? 0 : not_found;
+}
+
+// A reply to the classic line at the front: values, then END; or an error in place of END.
+connection::state::matched connection::state::match_line(const parsed& p, response& r) {
+  const bool ends = p.kind == reply_kind::end || p.kind == reply_kind::error;
+  if (r.has_opaque || !(ends || in.data().starts_with("VALUE "))) {
+    fail(errc::protocol_error, fits_nothing);
+    return matched::failed;
+  }
+  if (!ends) {
+    current = find_in_line(r);
+    if (current == not_found) {
+      current = 0;
+      fail(errc::protocol_error, not_asked_for);
+      return matched::failed;
+    }
+    line_cursor = current + 1;
+    return matched::request;
+  }
+  const std::size_t size = line_size();
+  if (size == 0) {
+    fail(errc::protocol_error, "an answer to a line that was not written to its end");
+    return matched::failed;
+  }
+  line_cursor = 0;
+  if (p.kind == reply_kind::end) r.status = errc::miss;
+  for (std::size_t i = 0; i < size; ++i) {
+    response each = r;
+    answer_front(each);
+  }
+  if (ends_connection(r.status, verb::get)) {
+    fail(errc::connection_closed, std::string("closed after: ").append(r.text));
+  }
+  return matched::settled;
 }
 
 // An error that names no request, while quiet requests are at the front.
 connection::state::matched connection::state::take_stray(const response& r) {
-  if (ends_with_end(waiting.front())) {
-    // It stands in the place of the line's END: all of the line fails.
-    if (!line_is_ended()) {
-      fail(errc::protocol_error, "an error in answer to a line that was not written to its end");
-      return matched::failed;
-    }
-    while (waiting.front().quiet) {
-      response each = r;
-      finish_front(each, reply_kind::error);
-    }
-    return matched::front;
-  }
   // It is of the run of quiet requests at the front, whoever of them it is.
   std::size_t run = 0;
   bool ends = false;
@@ -193,18 +236,14 @@ bool connection::state::resolve_before(std::size_t target) {
   return true;
 }
 
-// The request at the front has its reply.
-void connection::state::finish_front(response& r, reply_kind kind) {
-  pending& e = waiting.front();
-  if (ends_with_end(e)) {
-    if (kind == reply_kind::value && !e.quiet) {
-      // The last key of its line: the END is still to come.
-      answer(e, r);
-      e.answered = true;
-      e.to = nullptr;
-      return;
-    }
-    if (kind == reply_kind::end) r.status = errc::miss;
+// waiting[current] has its reply.
+void connection::state::finish(response& r) {
+  pending& e = waiting[current];
+  if (is_line(e)) {  // its value; the END is still to come
+    answer(e, r);
+    e.answered = true;
+    e.to = nullptr;
+    return;
   }
   const verb op = e.op;
   answer_front(r);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <new>
+#include <string>
 
 #include <memcxx/protocol/binary.hpp>
 #include <memcxx/protocol/classic.hpp>
@@ -40,6 +41,16 @@ bool read_number(std::string_view text, std::uint64_t& out) noexcept {
 }
 
 constexpr std::size_t longest_number = 32;
+
+// The beginning of what came, for an error's text.
+std::string quoted(std::string_view bytes) {
+  constexpr std::size_t shown = 40;
+  std::string out = "\"";
+  for (const char c : bytes.substr(0, std::min(shown, bytes.find_first_of("\r\n")))) {
+    out.push_back(c >= ' ' && c <= '~' ? c : '?');
+  }
+  return out.append("\"");
+}
 
 // What follows a value: nothing in binary, a line's end in text.
 bool is_trailer(std::string_view bytes) noexcept { return bytes.empty() || bytes == "\r\n"; }
@@ -85,7 +96,7 @@ bool connection::state::deliver_one() {
                                                              : parse_text(in.data(), r);
   if (p.what == parsed::outcome::need_more) return false;
   if (p.what == parsed::outcome::malformed) {
-    fail(errc::protocol_error, p.why);
+    fail(errc::protocol_error, std::string(p.why) + ": got " + quoted(in.data()));
     return false;
   }
   if (asking) {
@@ -96,17 +107,24 @@ bool connection::state::deliver_one() {
     case matched::failed:
       return false;
     case matched::nobody:
+    case matched::settled:
       in.consume(p.head_size);
-      return true;
-    case matched::front:
+      return failure == errc::ok;
+    case matched::request:
       break;
   }
   if (p.kind == reply_kind::value) return begin_body(p, r);
   if (p.kind == reply_kind::stat) {
+    stat_bytes += p.head_size;
+    if (stat_bytes > most_stat_bytes) {
+      fail(errc::protocol_error, "statistics without end");
+      return false;
+    }
     r.more = true;
     answer(waiting.front(), r);
   } else {
-    finish_front(r, p.kind);
+    stat_bytes = 0;
+    finish(r);
   }
   in.consume(p.head_size);
   return failure == errc::ok;
@@ -126,14 +144,14 @@ bool connection::state::begin_counter(const parsed& p, response& r) {
     fail(errc::protocol_error, "a counter's value is not a number");
     return false;
   }
-  finish_front(r, reply_kind::number);
+  finish(r);
   in.consume(p.head_size + whole);
   return failure == errc::ok;
 }
 
-// The head of a value was read; the request it belongs to is at the front.
+// The head of a value was read; it belongs to waiting[current].
 bool connection::state::begin_body(const parsed& p, response& r) {
-  pending& e = waiting.front();
+  pending& e = waiting[current];
   if (e.op == verb::incr || e.op == verb::decr) return begin_counter(p, r);
   const std::string_view after = in.data().substr(p.head_size);
   const std::size_t whole = p.body_size + p.trailer;
@@ -142,7 +160,9 @@ bool connection::state::begin_body(const parsed& p, response& r) {
     r = {};
     r.status = errc::value_too_large;
     r.text = "the server announced a value longer than max_value_size";
-    answer_front(r);
+    answer(e, r);
+    e.answered = true;
+    e.to = nullptr;
     fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
     return false;
   }
@@ -153,7 +173,7 @@ bool connection::state::begin_body(const parsed& p, response& r) {
       return false;
     }
     r.value = after.substr(0, p.body_size);
-    finish_front(r, reply_kind::value);
+    finish(r);
     in.consume(p.head_size + whole);
     return failure == errc::ok;
   }
@@ -206,13 +226,20 @@ bool connection::state::end_body() {
   in.consume(body.trailer);
   body.active = false;
   if (!body.dropped) body.head.value = {body.into, body.size};
-  finish_front(body.head, reply_kind::value);
+  finish(body.head);
   body.own.reset();
   return failure == errc::ok;
 }
 
 void connection::state::handshake_reply(const parsed& p, const response& r) {
-  // A server without mn says so with an error, or takes it for a read and misses.
+  // A plain ERROR with other words than "unknown": the server has too many connections, and says
+  // nothing about what it speaks.
+  if (p.kind == reply_kind::error && r.status == errc::server_error &&
+      in.data().starts_with("ERROR")) {
+    fail(r.status, r.text);
+    return;
+  }
+  // A server without mn does not know the command, or takes it for a read and misses.
   const bool declines =
       p.kind == reply_kind::error || (p.kind == reply_kind::refused && r.status == errc::miss);
   if (p.kind != reply_kind::noop && !declines) {
@@ -241,7 +268,7 @@ void connection::state::abandon(const protocol::response_handler& to) {
     if (e.to != &to) continue;
     e.to = nullptr;
     e.abandoned = true;
-    if (i == 0 && body.active && !body.dropped) {
+    if (i == current && body.active && !body.dropped) {
       body.dropped = true;
       body.own.reset();
     }

@@ -52,18 +52,21 @@ struct connection::state {
   // --- matching.cpp
   [[nodiscard]] static bool fits(const detail::pending& p, protocol::reply_kind kind) noexcept;
   enum class matched : std::uint8_t {
-    front,   // the reply is for the request at the front; silent ones before it were resolved
-    nobody,  // an error that names no request; it was remembered
-    failed,  // the reply fits nothing: the connection has failed
+    request,  // the reply is for waiting[current]; silent ones before it were resolved
+    settled,  // the reply has been dealt with
+    nobody,   // an error that names no request; it was remembered
+    failed,   // the reply fits nothing: the connection has failed
   };
-  matched match(const protocol::parsed& p, const protocol::response& r);
+  matched match(const protocol::parsed& p, protocol::response& r);
   [[nodiscard]] std::size_t find(const protocol::parsed& p, const protocol::response& r);
   [[nodiscard]] bool is_for(detail::pending& e, const protocol::parsed& p,
                             const protocol::response& r) const noexcept;
+  matched match_line(const protocol::parsed& p, protocol::response& r);
+  [[nodiscard]] std::size_t find_in_line(const protocol::response& r) noexcept;
   bool resolve_before(std::size_t target);
   matched take_stray(const protocol::response& r);
-  [[nodiscard]] bool line_is_ended() noexcept;
-  void finish_front(protocol::response& r, protocol::reply_kind kind);
+  [[nodiscard]] std::size_t line_size() noexcept;
+  void finish(protocol::response& r);
   void answer_front(protocol::response& r);
   void answer(detail::pending& e, protocol::response& r) noexcept;
 
@@ -99,7 +102,14 @@ struct connection::state {
   // ones.
   bool full = false;
 
-  // A value that is being read, of the request at the front.
+  // Which of the requests in flight the reply at hand is for: the first, but for values of a
+  // classic line, which may come in any order.
+  std::size_t current = 0;
+  std::size_t line_cursor = 0;  // where in its line the next value is expected
+  std::size_t stat_bytes = 0;   // of the statistics that are being answered
+  static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;
+
+  // A value that is being read, of waiting[current].
   struct body {
     bool active = false;
     bool dropped = false;    // nobody wants it: counted, not kept

@@ -138,6 +138,7 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   e.quiet = r.quiet;
   e.own = false;
   e.abandoned = e.answered = false;
+  e.wants_value = asks(r.wants, want::value);
 
   if (line) {
     write_get(r, r.quiet);

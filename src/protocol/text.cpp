@@ -59,7 +59,8 @@ bool read_error(std::string_view words, response& r) noexcept {
   constexpr std::string_view server = "SERVER_ERROR";
   if (is_code(words, plain)) {
     r.text = words_after(words, plain.size());
-    r.status = errc::not_supported;
+    // What memcached says before it closes a connection that is one too many.
+    r.status = r.text == "Too many open connections" ? errc::server_error : errc::not_supported;
   } else if (words.starts_with("ERROR:")) {
     r.text = words_after(words, plain.size() + 1);
     r.status = errc::not_supported;

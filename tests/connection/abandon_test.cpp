@@ -31,6 +31,7 @@ std::vector<scene> scenes() {
       {classic, get, "VALUE p:a 0 5\r\nhello\r\nEND\r\n", next},
       {classic, get, "END\r\n", next},
       {classic, gets, "VALUE a 0 3\r\nEND\r\nVALUE c 0 0\r\n\r\nEND\r\n", next},
+      {classic, gets, "VALUE c 0 4\r\nlast\r\nVALUE a 0 3\r\nEND\r\nEND\r\n", next},
       {classic, store, "STORED\r\n12\r\n", next},
       {classic, stats, "STAT a 1\r\nSTAT b 2\r\nEND\r\n", next},
       {meta, get, "VA 5 f0 O1\r\nhello\r\n", "VA 2 f0 O2\r\nOK\r\n"},

@@ -150,6 +150,18 @@ TEST(handshake, an_answer_to_something_else_is_refused) {
   }
 }
 
+// That says nothing of what it speaks.
+TEST(handshake, a_server_in_trouble_is_not_taken_for_a_classic_one) {
+  for (const auto p : {protocol_choice::automatic, protocol_choice::meta}) {
+    talk t(asking(p));
+    t.take();
+    t.read("ERROR Too many open connections\r\n");
+    EXPECT_EQ(t.c.failure(), errc::server_error);
+    EXPECT_EQ(t.c.speaks(), protocol_choice::automatic);
+    EXPECT_FALSE(t.c.retry_as_classic());
+  }
+}
+
 TEST(handshake, bytes_behind_the_answer_end_the_connection) {
   talk t(asking());
   t.take();

@@ -38,7 +38,8 @@ std::set<errc> codes_of_every_verb(client& cache, const std::string& key) {
   note(cache.set(key, "flush_all", {.quiet = true}));
   note(cache.set_many({{key, "flush_all", {}}})[0]);
   note(cache.remove_many({key})[0]);
-  codes.insert(cache.get_many({key})[0].status.code());
+  const items many = cache.get_many({key});
+  codes.insert(many[0].status.code());
   for (const auto& r : cache.remove_everywhere(key)) note(r.reply);
   batch b;
   const auto queued = b.set(key, "flush_all");

@@ -80,7 +80,7 @@ TEST_P(quiet, several_failures_of_several_kinds_in_one_batch) {
     stores.emplace_back(k, b.set(k, i % 7 == 3 ? large : k, silent));
     if (i % 5 == 0) (void)b.get("none");
   }
-  const auto word = b.incr("word", 1, {.quiet = true});
+  const auto word = b.incr("word");
   const auto again = b.add("k0", "x", silent);
   const auto last = b.get("k1");
   (void)cache.run(b);

@@ -124,7 +124,8 @@ TEST_P(values, every_byte_comes_back) {
   const auto got = cache_.get(k);
   ASSERT_TRUE(ok(got));
   EXPECT_EQ(got->value, all);
-  EXPECT_EQ(cache_.get_many({k})[0].value, all);
+  const items many = cache_.get_many({k});
+  EXPECT_EQ(many[0].value, all);
 }
 
 TEST_P(values, every_length_near_a_buffer_edge) {
