@@ -151,6 +151,29 @@ TEST_F(batch_test, can_be_moved_with_its_replies) {
   EXPECT_EQ((*also)->value, "b");
 }
 
+TEST_F(batch_test, what_was_moved_from_is_an_empty_batch) {
+  batch first;
+  first.get("a");
+  const batch second = std::move(first);
+  EXPECT_EQ(second.size(), 1u);
+  EXPECT_TRUE(first.empty());
+  auto got = first.get("b");
+  EXPECT_TRUE(cache.run(first));
+  EXPECT_EQ((*got)->value, "b");
+  EXPECT_EQ(server->seen, (std::vector<std::string>{"get b"}));
+}
+
+TEST_F(batch_test, runs_once) {
+  batch b;
+  auto count = b.incr("c", 7);
+  ASSERT_TRUE(cache.run(b));
+  const result<void> again = cache.run(b);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error(), errc::invalid_argument);
+  EXPECT_EQ(server->seen.size(), 1u);
+  EXPECT_EQ((*count)->value, 7u) << "the reply stands";
+}
+
 TEST_F(batch_test, an_empty_one_is_a_success) {
   batch b;
   EXPECT_TRUE(cache.run(b));
