@@ -165,8 +165,13 @@ class runner {
 
 class run {
  public:
-  run(std::span<runner> runners, std::chrono::milliseconds timeout)
-      : runners_(runners), timeout_(timeout), now_(clock::now()), deadline_(now_ + timeout) {}
+  run(std::span<runner> runners, std::chrono::milliseconds timeout, clock::time_point now,
+      clock::time_point deadline)
+      : runners_(runners),
+        timeout_(timeout),
+        now_(now),
+        deadline_(deadline),
+        waited_(deadline - now < timeout) {}
 
   ~run() {
     for (runner& r : runners_) r.drop();
@@ -286,25 +291,39 @@ class run {
   std::chrono::milliseconds timeout_;
   clock::time_point now_;
   clock::time_point deadline_;
-  bool waited_ = false;
+  bool waited_;  // time has passed since the call began
   std::vector<pollfd> polled_;
   std::vector<runner*> polling_;
 };
 
-}  // namespace
-
-void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
-                  std::chrono::milliseconds timeout, std::vector<server::event>& events) {
+void run_round(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
+               std::chrono::milliseconds timeout, clock::time_point now, clock::time_point deadline,
+               std::vector<server::event>& events) {
   const std::span<routing::leg> legs = x.legs();
   if (legs.size() == 1) {
     runner one(x, legs[0], *servers[legs[0].server()], events);
-    run({&one, 1}, timeout).go();
+    run({&one, 1}, timeout, now, deadline).go();
     return;
   }
   std::vector<runner> many;
   many.reserve(legs.size());
   for (routing::leg& l : legs) many.emplace_back(x, l, *servers[l.server()], events);
-  run(many, timeout).go();
+  run(many, timeout, now, deadline).go();
+}
+
+}  // namespace
+
+void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
+                  std::chrono::milliseconds timeout, std::vector<server::event>& events) {
+  const clock::time_point now = clock::now();
+  const clock::time_point deadline = now + timeout;
+  run_round(x, servers, timeout, now, deadline, events);
+  while (x.has_next_round()) {
+    const clock::time_point later = clock::now();
+    if (later >= deadline) return x.conclude();
+    x.next_round();
+    run_round(x, servers, timeout, later, deadline, events);
+  }
 }
 
 result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {

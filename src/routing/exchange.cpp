@@ -52,6 +52,8 @@ protocol::refusal check_protocol(protocol_choice p, const request& r) noexcept {
   return {};
 }
 
+constexpr std::string_view names_nobody = "custom_distribution named a server that does not exist";
+
 // Says which byte of a key is at fault: `byte 0x0a at offset 3 of key "a…"`.
 std::string describe_key(std::string_view prefix, std::string_view key, std::string_view why) {
   const auto hex = [](std::string& out, unsigned char c) {
@@ -155,39 +157,60 @@ bool exchange::accept(std::uint32_t index, request& r) noexcept {
 
 void exchange::prepare(route how, std::uint32_t only) {
   const std::size_t n = call_.size();
+  const bool plain = how != route::by_key || is_plain();
   request r;
-  if (n == 1) {  // the common call: nothing to sort, nothing to allocate
+  if (n == 1 && plain) {  // the common call: nothing to sort, nothing to allocate
     if (!accept(0, r)) return;
+    const std::uint32_t server = how == route::by_key ? topology_.home(r.key) : only;
+    if (server == topology::no_server) {
+      refuse(0, errc::invalid_argument, names_nobody);
+      return;
+    }
     one_.owner_ = this;
-    one_.server_ = how == route::by_key ? topology_.home(r.key) : only;
+    one_.server_ = server;
     one_.count_ = 1;
     has_one_ = true;
     return;
   }
-
-  // Deal the requests out by server, each server's in the order of the call.
-  constexpr std::uint32_t refused = UINT32_MAX;
-  std::vector<std::uint32_t> server_of(n);
-  std::vector<std::uint32_t> first(topology_.servers.size() + 1, 0);
+  if (!plain) {
+    courses_.resize(n);
+    displaced_.reserve(n);
+  }
+  std::vector<placed> all;
+  all.reserve(n);
   for (std::uint32_t i = 0; i < n; ++i) {
     r = {};
-    if (!accept(i, r)) {
-      server_of[i] = refused;
+    if (!accept(i, r)) continue;
+    if (!plain) {
+      place(i, r, all);
       continue;
     }
-    server_of[i] = how == route::by_key ? topology_.home(r.key) : how == route::one ? only : i;
-    ++first[server_of[i] + 1];
+    const std::uint32_t server = how == route::by_key ? topology_.home(r.key)
+                                 : how == route::one  ? only
+                                                      : i;
+    if (server == topology::no_server) {
+      refuse(i, errc::invalid_argument, names_nobody);
+    } else {
+      all.push_back({i, server});
+    }
   }
+  deal(all);
+}
+
+// Each server's requests are in the order of the call.
+void exchange::deal(std::span<const placed> all) {
+  std::vector<std::uint32_t> first(topology_.servers.size() + 1, 0);
+  for (const placed& p : all) ++first[p.server + 1];
   std::size_t used = 0;
   for (std::size_t s = 1; s < first.size(); ++s) {
     used += first[s] != 0;
     first[s] += first[s - 1];
   }
-  order_.resize(first.back());
+  order_.resize(all.size());
   std::vector<std::uint32_t> at(first.begin(), first.end() - 1);
-  for (std::uint32_t i = 0; i < n; ++i) {
-    if (server_of[i] != refused) order_[at[server_of[i]]++] = i;
-  }
+  for (const placed& p : all) order_[at[p.server]++] = p.index;
+  has_one_ = false;
+  many_.clear();
   many_.reserve(used);
   for (std::uint32_t s = 0; s + 1 < first.size(); ++s) {
     if (first[s] == first[s + 1]) continue;
@@ -224,7 +247,12 @@ void leg::advance() noexcept {
 void leg::request(std::uint32_t index, protocol::request& out) const noexcept {
   out = {};
   (void)owner_->call_.request(index, out);  // accepted before
-  if (protocol::names_item(out.op)) out.prefix = owner_->topology_.prefix;
+  if (!protocol::names_item(out.op)) return;
+  out.prefix = owner_->topology_.prefix;
+  if (server_ < owner_->topology_.own) return;
+  // In the gutter nothing lives long: it is forgotten soon after the home is back.
+  const auto most = static_cast<std::int32_t>(owner_->options_.gutter_ttl.count());
+  if (out.ttl == 0 || out.ttl > most) out.ttl = most;
 }
 
 void leg::fill(connection& c) {
@@ -276,6 +304,7 @@ void leg::give_up(errc code, std::string_view why) noexcept {
   response r;
   r.status = code;
   r.text = why;
+  r.unsent = true;
   reused_ = false;
   std::uint32_t index = 0;
   while (upcoming(index)) {
@@ -289,7 +318,7 @@ void leg::finish_unanswered() noexcept {
   std::ranges::sort(settled_);
   for (std::size_t place = 0; place < count_; ++place) {
     if (std::ranges::binary_search(settled_, at(place))) continue;
-    owner_->deliver(at(place), response{}, {});
+    owner_->outcome(at(place), response{}, server_);
   }
   answered_ = count_;
 }
@@ -325,8 +354,12 @@ void leg::on_response(std::uint32_t tag, const response& r) noexcept {
       }
     }
   }
-  if (!r.more) settle(tag);
-  owner_->deliver(tag, r, owner_->topology_.names[server_]);
+  if (r.more) {
+    owner_->deliver(tag, r, owner_->topology_.names[server_]);
+    return;
+  }
+  settle(tag);
+  owner_->outcome(tag, r, server_);
 }
 
 }  // namespace memcxx::routing

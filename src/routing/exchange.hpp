@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -90,6 +91,12 @@ class exchange {
   // Checks every request (what cannot be sent gets its error here, before any I/O) and deals the
   // rest out to legs.
   void prepare(route r, std::uint32_t only = 0);
+  // After all legs are done: something is to be tried elsewhere (failover, the next replica).
+  [[nodiscard]] bool has_next_round() const noexcept { return !displaced_.empty(); }
+  // Deals it out: there are legs again.
+  void next_round();
+  // There is no time for another round: what waits for one gets the outcome it had.
+  void conclude() noexcept;
 
   [[nodiscard]] std::span<leg> legs() noexcept {
     return many_.empty() ? std::span<leg>(&one_, has_one_ ? 1U : 0U) : std::span<leg>(many_);
@@ -101,6 +108,33 @@ class exchange {
   void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
   void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
   bool accept(std::uint32_t index, protocol::request& r) noexcept;
+  // Deals requests out to legs: placed[i] says which request goes to which server.
+  struct placed {
+    std::uint32_t index;
+    std::uint32_t server;
+  };
+  void deal(std::span<const placed> all);
+
+  // --- failover.cpp: requests that more than one server may answer.
+  // One that is on its way to several servers, one after the other or all at once.
+  struct course {
+    std::uint8_t tried = 0;        // places asked so far
+    std::uint8_t outstanding = 0;  // answers still to come, of a replicated write
+    std::uint8_t best_place = UINT8_MAX;
+    bool answered = false;  // `best` is an answer, and not a failure
+    std::uint32_t server = 0;
+    protocol::response best;
+    std::string text;  // what best.text refers to
+  };
+  [[nodiscard]] bool is_plain() const noexcept {
+    return options_.failover == failover_policy::surface && options_.replicas == 1;
+  }
+  void place(std::uint32_t index, const protocol::request& r, std::vector<placed>& out);
+  void outcome(std::uint32_t index, const protocol::response& r, std::uint32_t server) noexcept;
+  [[nodiscard]] std::uint32_t elsewhere(const course& c, const protocol::request& r) const noexcept;
+  void keep_best(course& c, const protocol::response& r, std::uint32_t server,
+                 std::uint8_t rank) noexcept;
+  void deliver_best(std::uint32_t index) noexcept;
 
   call& call_;
   const topology& topology_;
@@ -109,6 +143,8 @@ class exchange {
   bool has_one_ = false;
   std::vector<leg> many_;
   std::vector<std::uint32_t> order_;
+  std::vector<course> courses_;    // of every request; empty when is_plain()
+  std::vector<placed> displaced_;  // for the next round; room for all from the start
 };
 
 }  // namespace memcxx::routing
