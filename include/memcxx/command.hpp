@@ -221,7 +221,8 @@ class gathered {
   std::span<char> on_value(std::size_t size) noexcept {
     if constexpr (std::is_same_v<reply, item>) {
       try {
-        value_.value.resize_and_overwrite(size, [](char*, std::size_t n) { return n; });
+        // The library may offer more than was asked for.
+        value_.value.resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
         return value_.value;
       } catch (...) {
         return {};  // the connection finds room, or fails
