@@ -10,8 +10,8 @@ fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 quickstart_packages=(g++ cmake ninja-build pkg-config python3 memcached libcli11-dev
                      nlohmann-json3-dev)
-test_packages=("${quickstart_packages[@]}" libgtest-dev ccache strace clang-19 clang-format-19
-               clang-tidy-19 libclang-rt-19-dev llvm-19)
+test_packages=("${quickstart_packages[@]}" nutcracker libgtest-dev ccache strace clang-19
+               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -28,8 +28,8 @@ install_missing() {
 
   say "Installing ${missing[*]}"
   as_root apt-get update -qq
-  # Debian starts a service as soon as memcached is installed. Nobody asked for one here, so
-  # a policy forbids it while we install, unless the machine has a policy of its own.
+  # Debian starts a service as soon as memcached or nutcracker is installed. Nobody asked for one
+  # here, so a policy forbids it while we install, unless the machine has a policy of its own.
   local policy=/usr/sbin/policy-rc.d ours=
   if [ ! -e "$policy" ]; then
     ours=yes

@@ -209,6 +209,14 @@ struct ping {
   static void read(const protocol::response&, done&) {}
 };
 
+// What the configuration endpoint of a managed cluster answers to "config get cluster", as it is:
+// see discovery_source. errc::not_supported from any other server. Classic only.
+struct cluster_config {
+  using reply = std::string;
+  protocol::refusal to_request(protocol::request& out) const noexcept;
+  static void read(const protocol::response&, std::string&) {}
+};
+
 }  // namespace commands
 
 // Gathers the response to one command. A value goes from the receive buffer, or straight from the
@@ -219,11 +227,11 @@ class gathered {
   using reply = typename Command::reply;
 
   std::span<char> on_value(std::size_t size) noexcept {
-    if constexpr (std::is_same_v<reply, item>) {
+    if constexpr (holds_value) {
       try {
         // The library may offer more than was asked for.
-        value_.value.resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
-        return value_.value;
+        bytes_of(value_).resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
+        return bytes_of(value_);
       } catch (...) {
         return {};  // the connection finds room, or fails
       }
@@ -236,9 +244,9 @@ class gathered {
       outcome_ = std::unexpected(error_of(r, server));
       return;
     }
-    if constexpr (std::is_same_v<reply, item>) {
+    if constexpr (holds_value) {
       // Either it was read straight into the string, or it is still in the receive buffer.
-      if (r.value.data() != value_.value.data()) value_.value.assign(r.value);
+      if (r.value.data() != bytes_of(value_).data()) bytes_of(value_).assign(r.value);
     }
     Command::read(r, value_);
     if (!r.more) outcome_ = std::move(value_);
@@ -250,6 +258,13 @@ class gathered {
   [[nodiscard]] const result<reply>& outcome() const noexcept { return outcome_; }
 
  private:
+  // Replies that a value has a place in. A response that has text instead (a version) has no value,
+  // and its command takes the text.
+  static constexpr bool holds_value =
+      std::is_same_v<reply, item> || std::is_same_v<reply, std::string>;
+  static std::string& bytes_of(item& i) noexcept { return i.value; }
+  static std::string& bytes_of(std::string& s) noexcept { return s; }
+
   reply value_{};
   result<reply> outcome_ = std::unexpected(error(errc::cancelled));
 };

@@ -35,6 +35,14 @@ using distribution_factory =
 // An unknown name is errc::invalid_argument and lists the known ones.
 result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
                                                         std::span<const server_address> servers);
+// A "/HASH" behind the name chooses the hash where the client has a choice ("modula/md5").
 std::vector<std::string_view> distribution_names();
+
+// A hash of one's own, for presets whose hash can be chosen: options::custom_distribution may be
+//   [](auto servers) { return memcxx::make_distribution("modula", servers, my_hash).value(); }
+using key_hash = std::uint32_t (*)(std::string_view key) noexcept;
+result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
+                                                        std::span<const server_address> servers,
+                                                        key_hash own);
 
 }  // namespace memcxx

@@ -117,8 +117,15 @@ struct options {
 // Reads a URI or a plain list of servers:
 //   "127.0.0.1"   "a:11211 b:11211"   "a,b*2,[::1]:11212"   "unix:/run/memcached.sock"
 //   "memcached://a,b*2/?timeout=250ms&distribution=ketama"   "memory://"   "mydriver://x,y"
-// Options may follow any form after a '?': protocol, distribution, timeout, connect_timeout,
-// pool_size, prefix, prefix_in_hash, max_value_size, check_keys, keepalive, on_error, memory_limit.
+// Behind an address, in this order: "*weight", ";label=x" and ";zone=y" (either first):
+//   "10.0.0.1:11212*2;label=cache-1;zone=east"
+// In paths, drivers' names, labels and zones "%2C" and the like stand for bytes that have a meaning
+// here: space % * , ; ? and a "/" at the end. server_address::name() writes them so.
+// Options may follow any form after a '?', with '&' between them: protocol, distribution, timeout,
+// connect_timeout, pool_size, prefix, prefix_in_hash, hash_tag, max_value_size, check_keys,
+// keepalive, on_error, failover (surface, next or rehash, gutter), gutter (a list of servers),
+// gutter_ttl, replicas, zone, max_failures, max_failure_rate, retry_min, retry_max,
+// flush_on_reconnect, memory_limit. Their values are percent-encoded where they hold % or &.
 // Also understood, as python-memcached writes them: "inet:host:port", "inet6:[::1]:port".
 // Errors: invalid_argument says what and where; not_supported for TLS and credentials.
 result<options> parse_uri(std::string_view uri);

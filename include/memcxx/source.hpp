@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <memcxx/client.hpp>
@@ -26,36 +27,49 @@ class server_source {
       std::chrono::steady_clock::time_point deadline) = 0;
 };
 
-// Every address that a name resolves to is a server on this port.
+// Every address that a name resolves to is a server on this port, sorted by address. A machine that
+// has an IPv4 and an IPv6 address under the name is two servers.
 std::unique_ptr<server_source> dns_source(std::string name, std::uint16_t port = default_port);
 
 // The configuration endpoint of a managed cluster ("config get cluster", as AWS and Google Cloud
-// have it): "host:port" or a URI for that one server. A version below the last seen is refused.
+// have it): "host:port" or a URI for that one server, spoken to in the classic protocol unless the
+// URI says otherwise. A version below the last seen is refused. Servers are reached by their
+// address where it is told, and labelled "host", or "host:port" when the port is not 11211, as
+// clients built on libmemcached have it: keys stay when an address changes.
+// Errors: as parse_uri; invalid_argument for more than one server, not_supported for binary.
 result<std::unique_ptr<server_source>> discovery_source(std::string_view endpoint);
 
-// A file of servers, as parse_server reads them: any number on a line; "#" begins a comment.
+// A file of servers, as parse_server reads them: any number on a line, with spaces or commas
+// between them; a "#" before a server begins a comment. At most 1 MiB. Whoever changes it while it
+// is watched moves a new file to its place, for half a file may well read as fewer servers.
 std::unique_ptr<server_source> file_source(std::string path);
 
 struct watch_options {
   std::chrono::milliseconds interval{30'000};  // between two questions, varied by a tenth
-  std::chrono::milliseconds timeout{5'000};    // for one question
-  // Called on the watcher's thread (or refresh()'s caller's) when a source fails; the servers stay.
+  std::chrono::milliseconds timeout{5'000};    // for one question, waiting for another included
+  // Called on the watcher's thread (or refresh()'s caller's) when the source fails or the client
+  // refuses its servers; the servers stay. No lock is held. Exceptions reach refresh()'s caller,
+  // and are dropped on the watcher's thread.
   std::function<void(const error& why)> on_error = {};
 };
 
-// Asks a source again and again on a thread of its own, and gives the client what it says. The
-// client is told only of changes; options::on_topology_change tells those. The destructor stops the
-// thread and waits for it. Threads: safe to share.
+// Asks a source again and again on a thread of its own, beginning at once, and gives the client
+// what it says. The client is told only of changes; options::on_topology_change tells those. The
+// destructor stops the thread and waits for it: not long, unless a question is under way, and then
+// for its timeout at most. Not to be destroyed from a callback. Threads: safe to share. Fork: a
+// child has no such thread; its copy changes nothing, and refuses refresh() with not_supported.
 class watcher {
  public:
+  // Throws memcxx::exception when there is no source.
   watcher(client which, std::unique_ptr<server_source> from, watch_options o = {});
   ~watcher();
   watcher(const watcher&) = delete;
   watcher& operator=(const watcher&) = delete;
 
-  // Asks now, on the caller's thread. True: the servers changed.
+  // Asks now, on the caller's thread; after the question under way, if there is one. True: the
+  // servers changed. Refused with invalid_argument within on_topology_change of a question's own.
   result<bool> refresh();
-  // Why the last question failed; errc::ok when it did not.
+  // Why the last question failed, or the client refused its servers; errc::ok when neither did.
   [[nodiscard]] error last_error() const;
 
  private:

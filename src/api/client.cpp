@@ -160,10 +160,11 @@ many<stored> client::set_many(std::initializer_list<store_entry> entries) {
 }
 
 many<done> client::remove_many(std::span<const std::string_view> keys) {
-  auto c = uniform<commands::remove>(keys.size(),
-                                     [keys](std::size_t i) { return commands::remove{keys[i]}; });
-  run(c);
-  return many<done>(c.take());
+  return remove_all(*this, keys);
+}
+
+many<done> client::remove_many(std::span<const std::string> keys) {
+  return remove_all(*this, keys);
 }
 
 many<done> client::remove_many(std::initializer_list<std::string_view> keys) {
@@ -231,6 +232,10 @@ result<void> client::remove_server(std::string_view name) {
   return core_->change([&](std::vector<server_address>& list) -> result<void> {
     const auto at = named(list, name);
     if (!at) return std::unexpected(at.error());
+    if (list.size() == 1) {
+      return std::unexpected(
+          error(errc::invalid_argument, "\"" + std::string(name) + "\" is the only server"));
+    }
     list.erase(*at);
     return {};
   });

@@ -195,5 +195,11 @@ refusal ping::to_request(request& out) const noexcept {
   return {};
 }
 
+refusal cluster_config::to_request(request& out) const noexcept {
+  out.op = verb::config;
+  out.key = "cluster";
+  return {};
+}
+
 }  // namespace commands
 }  // namespace memcxx

@@ -88,6 +88,14 @@ result<void> core::change(const edit& how) {
   return {};
 }
 
+// A thread that was changing the servers exists only in the parent. What it had changed so far is
+// whole; its lock, which cannot be taken before a fork because changes register servers, begins
+// anew.
+void core::in_child() noexcept {
+  std::construct_at(&changing_);
+  reading_.unlock();
+}
+
 std::uint64_t core::unclaimed() const {
   const std::scoped_lock hold(reading_);
   std::uint64_t n = unclaimed_before_;
@@ -103,7 +111,11 @@ void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::ro
 void core::run(const snapshot& s, call& c, std::chrono::milliseconds timeout,
                routing::exchange::route how, std::uint32_t only) {
   std::vector<engine::server::event> events;
-  routing::exchange x(c, s.map, settings);
+  std::chrono::sys_seconds today{};
+  if (!settings.gutter.empty()) {
+    today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  }
+  routing::exchange x(c, s.map, settings, today);
   x.prepare(how, only);
   engine::run_blocking(x, s.servers, timeout, events);
   if (!events.empty()) pass_on(settings, events);

@@ -12,6 +12,7 @@
 #include <memcxx/command.hpp>
 #include <memcxx/options.hpp>
 
+#include "engine/fork_guard.hpp"
 #include "engine/server.hpp"
 #include "routing/exchange.hpp"
 #include "routing/topology.hpp"
@@ -20,7 +21,7 @@ namespace memcxx {
 
 // Threads: safe to share once made. A call works on the servers as they were when it began,
 // whatever changes meanwhile.
-struct core {
+struct core final : private engine::fork_guarded {
   struct snapshot {
     routing::topology map;
     std::vector<std::shared_ptr<engine::server>> servers;  // by the map's indices
@@ -46,12 +47,16 @@ struct core {
   options settings;
 
  private:
+  void before_fork() noexcept override { reading_.lock(); }
+  void after_fork() noexcept override { reading_.unlock(); }
+  void in_child() noexcept override;
   result<std::shared_ptr<const snapshot>> build(const options& o, const snapshot* before) const;
 
   std::mutex changing_;         // one change after the other
   mutable std::mutex reading_;  // guards the pointer alone
   std::shared_ptr<const snapshot> current_;
-  std::uint64_t unclaimed_before_ = 0;  // of servers that have left
+  std::uint64_t unclaimed_before_ = 0;             // of servers that have left
+  engine::fork_registration registration_{*this};  // the last member
 };
 
 }  // namespace memcxx

@@ -1,5 +1,6 @@
 // Whether options make sense: servers' addresses, durations and limits.
-// Never here: the syntax of a URI (uri.cpp), I/O. Nothing is resolved.
+// Never here: the syntax of servers (server_list.cpp) and of a URI (uri.cpp), I/O. Nothing is
+// resolved.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -31,7 +32,10 @@ constexpr std::size_t longest_path = 107;       // sockaddr_un::sun_path less it
 constexpr std::size_t longest_value = std::size_t{1} << 30;
 constexpr std::size_t largest_pool = 10'000;
 constexpr std::uint32_t heaviest = 65'535;
+constexpr std::size_t longest_label = 250;
+constexpr unsigned most_replicas = 16;
 constexpr milliseconds longest_timeout = 24h;
+constexpr std::chrono::seconds longest_gutter_ttl = std::chrono::days(30);  // more would be a date
 constexpr std::size_t longest_meta_binary_key = 186;  // becomes 248 bytes of base64
 
 bool is_alnum(char c) noexcept {
@@ -65,6 +69,13 @@ std::string identity(const server_address& s) {
   return plain.name();
 }
 
+// Why a label or a zone cannot be one; empty when it can, or when there is none.
+std::string word_fault(std::string_view text) {
+  if (!protocol::is_text_safe(text)) return "holds a space or a control byte";
+  if (text.size() > longest_label) return "is longer than 250 bytes";
+  return {};
+}
+
 result<void> check_server(const server_address& s, const options& o) {
   if (s.scheme != "memcached" && s.scheme != "memory" && !o.drivers.contains(s.scheme))
     return api::invalid("scheme " + api::in_quotes(s.scheme) + " is not known; known are " +
@@ -88,9 +99,10 @@ result<void> check_server(const server_address& s, const options& o) {
   if (s.weight < 1 || s.weight > heaviest)
     return api::invalid("weight " + std::to_string(s.weight) + " of " + api::in_quotes(s.name()) +
                         " is not between 1 and 65535");
-  if (api::has_control(s.label))
-    return api::invalid("label " + api::in_quotes(s.label) + " of " + api::in_quotes(s.name()) +
-                        " holds a control byte");
+  for (const auto& [what, text] : {std::pair("label", &s.label), std::pair("zone", &s.zone)})
+    if (std::string wrong = word_fault(*text); !wrong.empty())
+      return api::invalid(std::string(what) + " " + api::in_quotes(*text) + " of " +
+                          api::in_quotes(s.name()) + " " + wrong);
   return {};
 }
 
@@ -98,13 +110,17 @@ result<void> check_servers(const options& o) {
   if (o.servers.empty()) return api::invalid("there is no server");
   std::unordered_set<std::string> seen;
   std::unordered_set<std::string> labels;
-  for (const server_address& s : o.servers) {
-    if (auto fine = check_server(s, o); !fine) return fine;
-    if (!seen.insert(identity(s)).second)
-      return api::invalid("server " + api::in_quotes(s.name()) + " is listed twice");
-    if (!labels.insert(s.label.empty() ? s.name() : s.label).second)
-      return api::invalid("label " + api::in_quotes(s.label.empty() ? s.name() : s.label) +
-                          " belongs to two servers");
+  for (const auto* list : {&o.servers, &o.gutter}) {
+    const std::string where = list == &o.gutter ? "gutter: " : "";
+    for (const server_address& s : *list) {
+      if (auto fine = check_server(s, o); !fine)
+        return api::invalid(where + std::string(fine.error().message()));
+      if (!seen.insert(identity(s)).second)
+        return api::invalid(where + "server " + api::in_quotes(s.name()) + " is listed twice");
+      const std::string label = s.label.empty() ? s.name() : s.label;
+      if (!labels.insert(label).second)
+        return api::invalid(where + "label " + api::in_quotes(label) + " belongs to two servers");
+    }
   }
   return {};
 }
@@ -113,6 +129,57 @@ result<void> check_timeout(std::string_view name, milliseconds value) {
   if (value > 0ms && value <= longest_timeout) return {};
   return api::invalid(std::string(name) + " of " + std::to_string(value.count()) +
                       "ms is not more than 0 and at most 1 day");
+}
+
+result<void> check_health(const options& o) {
+  const health_options& h = o.health;
+  if (auto fine = check_timeout("retry_min", h.retry_min); !fine) return fine;
+  if (auto fine = check_timeout("retry_max", h.retry_max); !fine) return fine;
+  if (h.retry_min > h.retry_max)
+    return api::invalid("retry_min of " + std::to_string(h.retry_min.count()) +
+                        "ms is longer than retry_max of " + std::to_string(h.retry_max.count()) +
+                        "ms");
+  if (!(h.max_failure_rate >= 0 && h.max_failure_rate <= 1))  // nor is it no number at all
+    return api::invalid("max_failure_rate of " + std::to_string(h.max_failure_rate) +
+                        " is not between 0 and 1");
+  if (h.max_failures != 0) return {};
+  if (h.max_failure_rate > 0)
+    return api::invalid("max_failure_rate needs a max_failures that is not 0, which means never");
+  if (o.flush_on_reconnect)
+    return api::invalid("flush_on_reconnect needs a max_failures that is not 0, which means never");
+  return {};
+}
+
+result<void> check_failover(const options& o) {
+  const bool uses_gutter = o.failover == failover_policy::gutter;
+  if (uses_gutter && o.gutter.empty())
+    return api::invalid("failover=gutter needs servers in gutter, and there is none");
+  if (!uses_gutter && !o.gutter.empty())
+    return api::invalid("gutter names " + api::in_quotes(o.gutter.front().name()) +
+                        ", and failover is not gutter");
+  if (o.gutter_ttl < 1s || o.gutter_ttl > longest_gutter_ttl)
+    return api::invalid("gutter_ttl of " + std::to_string(o.gutter_ttl.count()) +
+                        "s is not between 1 second and 30 days");
+  if (o.replicas < 1 || o.replicas > most_replicas)
+    return api::invalid("replicas of " + std::to_string(o.replicas) + " is not between 1 and 16");
+  if (o.replicas > 1 && o.failover != failover_policy::surface)
+    return api::invalid(
+        "replicas and failover: with replicas a read goes to the next of them, and "
+        "failover would do nothing");
+  if (o.replicas > o.servers.size())
+    return api::invalid("replicas of " + std::to_string(o.replicas) + " is more than there are " +
+                        "servers, which is " + std::to_string(o.servers.size()));
+  if (std::string wrong = word_fault(o.zone); !wrong.empty())
+    return api::invalid("zone " + api::in_quotes(o.zone) + " " + wrong);
+  return {};
+}
+
+result<void> check_hash_tag(std::string_view tag) {
+  const auto printable = [](char c) { return c > 0x20 && c < 0x7f; };
+  if (tag.empty() || (tag.size() == 2 && tag[0] != tag[1] && std::ranges::all_of(tag, printable)))
+    return {};
+  return api::invalid("hash_tag " + api::in_quotes(tag) +
+                      " is not two different printable characters, as {}");
 }
 
 result<void> check_prefix(const options& o) {
@@ -221,13 +288,6 @@ std::string path_fault(std::string_view path) {
 
 }  // namespace api
 
-std::string server_address::name() const {
-  if (is_unix) return host;
-  if (scheme != "memcached") return scheme + "://" + host;
-  const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]:" : host + ":") + std::to_string(port);
-}
-
 result<milliseconds> parse_duration(std::string_view text) {
   constexpr std::int64_t longest = std::int64_t{86'400'000} * 36'500;  // a century
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 6> units{
@@ -271,6 +331,9 @@ result<void> check(const options& o) {
   if (auto fine = check_distribution(o); !fine) return fine;
   if (auto fine = check_timeout("timeout", o.timeout); !fine) return fine;
   if (auto fine = check_timeout("connect_timeout", o.connect_timeout); !fine) return fine;
+  if (auto fine = check_health(o); !fine) return fine;
+  if (auto fine = check_failover(o); !fine) return fine;
+  if (auto fine = check_hash_tag(o.hash_tag); !fine) return fine;
   if (auto fine = check_prefix(o); !fine) return fine;
   if (o.pool_size < 1 || o.pool_size > largest_pool)
     return api::invalid("pool_size of " + std::to_string(o.pool_size) +

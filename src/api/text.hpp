@@ -9,12 +9,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <memcxx/error.hpp>
 
 namespace memcxx {
 struct options;
-}
+struct server_address;
+}  // namespace memcxx
 
 namespace memcxx::api {
 
@@ -75,6 +77,12 @@ inline bool has_control(std::string_view text) noexcept {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
   return false;
 }
+
+// Reads a list of servers (server_list.cpp). `known` has the drivers.
+result<std::vector<server_address>> parse_servers(std::string_view list, const options& known);
+// The error as it may be told: an "@" in text that cannot be read may be the end of a password that
+// holds "/", "?" or a control byte, so then the text is not quoted.
+error without_secrets(const error& e, std::string_view text);
 
 // The schemes that these options have a driver for, as a list to show.
 std::string known_schemes(const options& o);

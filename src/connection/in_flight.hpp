@@ -37,6 +37,10 @@ struct pending {
   [[nodiscard]] bool reads() const noexcept {
     return op == protocol::verb::get || op == protocol::verb::gat;
   }
+  // A classic line, answered with a value for each hit and then END. Its values are known by key.
+  [[nodiscard]] bool is_line() const noexcept {
+    return form == wire_form::classic && (reads() || op == protocol::verb::config);
+  }
 };
 
 // A queue in one ring of memory that grows and is then reused.

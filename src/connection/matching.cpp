@@ -26,8 +26,8 @@ constexpr std::string_view not_asked_for =
     "the server answered with a key or opaque that was not asked for";
 constexpr std::string_view fits_nothing = "the server's reply fits no request in flight";
 
-// Classic gets answer with a line for each hit, then END.
-bool is_line(const pending& e) noexcept { return e.form == wire_form::classic && e.reads(); }
+// The word that a value in answer to a classic line begins with.
+std::string_view value_word(verb op) noexcept { return op == verb::config ? "CONFIG " : "VALUE "; }
 
 bool counts(const pending& e) noexcept { return e.op == verb::incr || e.op == verb::decr; }
 
@@ -117,7 +117,7 @@ std::size_t connection::state::find(const parsed& p, const response& r) {
 
 connection::state::matched connection::state::match(const parsed& p, response& r) {
   current = 0;
-  if (is_line(waiting.front())) return match_line(p, r);
+  if (waiting.front().is_line()) return match_line(p, r);
   if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
   const std::size_t target = find(p, r);
   if (target == not_found) {
@@ -158,7 +158,8 @@ std::size_t connection::state::find_in_line(const response& r) noexcept {
 // A reply to the classic line at the front: values, then END; or an error in place of END.
 connection::state::matched connection::state::match_line(const parsed& p, response& r) {
   const bool ends = p.kind == reply_kind::end || p.kind == reply_kind::error;
-  if (r.has_opaque || !(ends || in.data().starts_with("VALUE "))) {
+  const verb op = waiting.front().op;
+  if (r.has_opaque || !(ends || in.data().starts_with(value_word(op)))) {
     fail(errc::protocol_error, fits_nothing);
     return matched::failed;
   }
@@ -183,7 +184,7 @@ connection::state::matched connection::state::match_line(const parsed& p, respon
     response each = r;
     answer_front(each);
   }
-  if (ends_connection(r.status, verb::get)) {
+  if (ends_connection(r.status, op)) {
     fail(errc::connection_closed, std::string("closed after: ").append(r.text));
   }
   return matched::settled;
@@ -239,7 +240,7 @@ bool connection::state::resolve_before(std::size_t target) {
 // waiting[current] has its reply.
 void connection::state::finish(response& r) {
   pending& e = waiting[current];
-  if (is_line(e)) {  // its value; the END is still to come
+  if (e.is_line()) {  // its value; the END is still to come
     answer(e, r);
     e.answered = true;
     e.to = nullptr;

@@ -272,8 +272,7 @@ void connection::state::abandon(const protocol::response_handler& to) {
       body.dropped = true;
       body.own.reset();
     }
-    // Only a classic read is known by its key.
-    if (e.form != wire_form::classic || !e.reads()) {
+    if (!e.is_line()) {
       e.prefix = e.key = {};
       continue;
     }

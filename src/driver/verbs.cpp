@@ -133,6 +133,8 @@ void memory_verbs::run(const request& r, epoch_seconds now, response& out, respo
     case verb::verbosity:
     case verb::ping:
       return;
+    case verb::config:
+      break;
   }
   c.refuse(errc::not_supported, "the memory driver does not know this verb");
 }

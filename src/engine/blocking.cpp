@@ -39,8 +39,13 @@ class runner {
   [[nodiscard]] routing::leg& what() const noexcept { return leg_; }
   [[nodiscard]] link* connected() const noexcept { return link_.get(); }
 
-  void begin(server::claim c, clock::time_point now, clock::time_point deadline) {
+  // May the call use the server? It begins now, also when it has to wait for a connection.
+  [[nodiscard]] bool admitted(clock::time_point now) {
     began_ = now;
+    return server_.admit(now);
+  }
+
+  void begin(server::claim c, clock::time_point now, clock::time_point deadline) {
     if (c.idle != nullptr) {
       link_ = std::move(c.idle);
       leg_.begin(true);
@@ -110,7 +115,7 @@ class runner {
 
   void out_of_time(clock::time_point now, clock::time_point deadline, const std::string& why) {
     if (stage_ == stage::dialling) {
-      server_.failed(error(errc::timeout, why), began_, now, events_);
+      server_.failed(error(errc::timeout, why, server_.name()), began_, now, events_);
       leg_.give_up(errc::timeout, why);
       server_.give_back_slot();
       return finish();
@@ -137,10 +142,11 @@ class runner {
   }
 
  private:
-  // A connection that ended by its own decision after a refused store says nothing about the
-  // server.
+  // A connection that ended after an answer (a refused store, a value too long for us) says that
+  // the server is there.
   void note_failure(const connection& wire, clock::time_point now) {
     const errc code = wire.failure();
+    if (code == errc::connection_closed && leg_.heard()) return server_.answered(events_);
     if (code == errc::timeout || code == errc::connection_closed || code == errc::protocol_error) {
       server_.failed(error(code, std::string(wire.failure_text()), server_.name()), began_, now,
                      events_);
@@ -185,7 +191,9 @@ class run {
       if (const auto& d = r.on().custom()) {
         r.what().run_on(*d, deadline_);
         r.finish();
-      } else if (!r.on().admit(now_)) {
+        waited_ = true;  // a driver takes what time it likes
+        now_ = clock::now();
+      } else if (!r.admitted(now_)) {
         r.what().give_up(errc::server_down, r.on().why_down(now_));
         r.finish();
       } else if (auto c = r.on().try_claim(now_); c.granted()) {

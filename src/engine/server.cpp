@@ -99,7 +99,8 @@ server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<li
   while (!idle_.empty()) {
     std::unique_ptr<link> l = std::move(idle_.back());
     idle_.pop_back();
-    if (l->is_sound(now)) {
+    // Over an old connection items would be read before they are flushed.
+    if (!needs_flush() && l->is_sound(now)) {
       lent_.push_back(l->io.descriptor());
       c.idle = std::move(l);
       return c;

@@ -133,6 +133,7 @@ opcode opcode_of(verb v, bool quiet) noexcept {
       return op_verbosity;
     case verb::debug:
     case verb::ping:
+    case verb::config:
       break;
   }
   return op_noop;
@@ -181,6 +182,7 @@ std::size_t put_extras(const request& r, char* at) noexcept {
     case verb::version:
     case verb::verbosity:
     case verb::ping:
+    case verb::config:
       break;
   }
   return 0;
@@ -197,6 +199,9 @@ refusal check(const request& r) noexcept {
   // one's body, which ends the connection.
   if (r.op == verb::verbosity)
     return {errc::not_supported, "memcached has no verbosity in the binary protocol"};
+  if (r.op == verb::config)
+    return {errc::not_supported,
+            "a cluster's configuration is asked for in the classic protocol only"};
   if (r.op == verb::add && r.cas != 0)
     return {errc::not_supported, "the binary protocol never stores an add with a cas condition"};
   if ((r.op == verb::incr || r.op == verb::decr) && r.initial && r.cas != 0)

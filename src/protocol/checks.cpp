@@ -53,6 +53,8 @@ refusal check_common(const request& r) noexcept {
       if (r.delta > 0xffffffffU)
         return {errc::invalid_argument, "the level of verbosity does not fit in 32 bits"};
       break;
+    case verb::config:
+      return check_key(r.prefix, r.key, false);
     case verb::remove:
     case verb::incr:
     case verb::decr:

@@ -14,7 +14,7 @@ inline constexpr std::size_t longest_value = 0x7fffffff - 2;
 inline constexpr std::size_t longest_group = 200;
 
 // What holds for every protocol: the value's length, a cas verb has a token, a read has no cas,
-// the group of stats is words, the level of verbosity is 32 bits.
+// the group of stats is words, the level of verbosity is 32 bits, a config has a name.
 refusal check_common(const request& r) noexcept;
 
 // Refuses everything that only meta can carry: attributes of an item, reads without the value,

@@ -110,6 +110,9 @@ std::size_t encode(const request& r, char* out) noexcept {
     case verb::ping:
     case verb::version:
       return end_line(w.word("version"), false);
+    // Not in protocol.txt: the configuration endpoints of managed clusters (AWS, Google Cloud).
+    case verb::config:
+      return end_line(w.word("config get ").key(r), false);
     case verb::debug:
       break;  // check refuses it
   }
@@ -129,19 +132,19 @@ std::size_t add_get(const request& r, char* out) noexcept {
 namespace {
 
 // "VALUE <key> <flags> <bytes> [<cas unique>]" (protocol.txt, "Retrieval command"), after the first
-// word and to the line's end. Empty when fine, else what is wrong.
+// word and to the line's end. A CONFIG has the same shape. Empty when fine, else what is wrong.
 std::string_view read_value(reader& in, response& r, std::uint64_t& size) noexcept {
   r.key = in.word();
-  if (r.key.empty() || r.key.size() > max_key_size) return "VALUE with a bad key";
+  if (r.key.empty() || r.key.size() > max_key_size) return "a value with a bad key";
   std::uint64_t flags = 0;
-  if (!in.skip(' ') || !in.number(flags, UINT32_MAX)) return "VALUE with bad flags";
-  if (!in.skip(' ') || !in.number(size, UINT32_MAX)) return "VALUE with a bad length";
+  if (!in.skip(' ') || !in.number(flags, UINT32_MAX)) return "a value with bad flags";
+  if (!in.skip(' ') || !in.number(size, UINT32_MAX)) return "a value with a bad length";
   r.flags = static_cast<std::uint32_t>(flags);
   if (in.skip(' ')) {
-    if (!in.number(r.cas)) return "VALUE with a bad cas";
+    if (!in.number(r.cas)) return "a value with a bad cas";
     r.has_cas = true;
   }
-  return in.skip("\r\n") ? "" : "VALUE with something behind its fields";
+  return in.skip("\r\n") ? "" : "a value with something behind its fields";
 }
 
 // "STAT <name> <value>"; the value may be empty or hold spaces. PREFIX and ITEM lines (stats
@@ -170,7 +173,7 @@ parsed read_number(reader in, std::size_t head_size, response& r) noexcept {
 parsed parse(std::string_view in, response& r) noexcept {
   // Items are what speed is about: they are read without looking for the line's end first.
   reader item(in.substr(0, max_line));
-  if (item.skip("VALUE ")) {
+  if (item.skip("VALUE ") || item.skip("CONFIG ")) {
     r = response{};
     std::uint64_t size = 0;
     const std::string_view why = read_value(item, r, size);

@@ -187,6 +187,7 @@ std::size_t encode(const request& r, char* out) noexcept {
     case verb::stats:
     case verb::version:
     case verb::verbosity:
+    case verb::config:
       break;  // check refuses them
   }
   return 0;

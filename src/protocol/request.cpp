@@ -44,6 +44,8 @@ std::string_view name_of(verb v) noexcept {
       return "verbosity";
     case verb::ping:
       return "ping";
+    case verb::config:
+      return "config";
   }
   return "unknown";
 }

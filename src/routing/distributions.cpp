@@ -57,6 +57,24 @@ std::unexpected<error> refuse_name(std::string_view name) {
   return refuse(std::move(message));
 }
 
+// What every maker may count on.
+result<void> check_servers(std::span<const server_address> servers) {
+  if (servers.empty()) return refuse("a distribution needs at least one server");
+  if (servers.size() > max_servers) {
+    return refuse("a distribution takes at most " + std::to_string(max_servers) + " servers");
+  }
+  for (const server_address& s : servers) {
+    if (s.weight == 0) return refuse("server " + s.name() + " has weight 0");
+  }
+  return {};
+}
+
+result<std::unique_ptr<distribution>> make(const preset& p, std::span<const server_address> servers,
+                                           hash_function hash) {
+  if (auto fine = check_servers(servers); !fine) return std::unexpected(std::move(fine).error());
+  return p.make(servers, hash);
+}
+
 }  // namespace
 
 result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
@@ -66,27 +84,30 @@ result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
   const auto found = std::ranges::find(presets, base, &preset::name);
   if (found == presets.end()) return refuse_name(base);
 
-  hash_function key_hash = nullptr;
-  if (found->find_hash != nullptr) {
-    const std::string_view hash_name =
-        slash == std::string_view::npos ? found->usual_hash : name.substr(slash + 1);
-    key_hash = found->find_hash(hash_name);
-    if (key_hash == nullptr) {
-      return refuse("unknown hash '" + std::string(hash_name) + "' for distribution '" +
-                    std::string(base) + "'");
-    }
-  } else if (slash != std::string_view::npos) {
+  if (found->find_hash == nullptr) {
+    if (slash == std::string_view::npos) return make(*found, servers, nullptr);
     return refuse("distribution '" + std::string(base) + "' has a hash of its own");
   }
+  const std::string_view hash_name =
+      slash == std::string_view::npos ? found->usual_hash : name.substr(slash + 1);
+  const hash_function hash = found->find_hash(hash_name);
+  if (hash == nullptr) {
+    return refuse("unknown hash '" + std::string(hash_name) + "' for distribution '" +
+                  std::string(base) + "'");
+  }
+  return make(*found, servers, hash);
+}
 
-  if (servers.empty()) return refuse("a distribution needs at least one server");
-  if (servers.size() > max_servers) {
-    return refuse("a distribution takes at most " + std::to_string(max_servers) + " servers");
+result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
+                                                        std::span<const server_address> servers,
+                                                        key_hash own) {
+  const auto found = std::ranges::find(presets, name, &preset::name);
+  if (found == presets.end()) return refuse_name(name);
+  if (found->find_hash == nullptr) {
+    return refuse("distribution '" + std::string(name) + "' has a hash of its own");
   }
-  for (const server_address& s : servers) {
-    if (s.weight == 0) return refuse("server " + s.name() + " has weight 0");
-  }
-  return found->make(servers, key_hash);
+  if (own == nullptr) return refuse("the hash is a null pointer");
+  return make(*found, servers, own);
 }
 
 std::vector<std::string_view> distribution_names() {

@@ -25,6 +25,7 @@ bool is_repeatable(const request& r) noexcept {
     case verb::debug:
     case verb::version:
     case verb::ping:
+    case verb::config:
       return true;
     default:
       return false;
@@ -250,9 +251,19 @@ void leg::request(std::uint32_t index, protocol::request& out) const noexcept {
   if (!protocol::names_item(out.op)) return;
   out.prefix = owner_->topology_.prefix;
   if (server_ < owner_->topology_.own) return;
-  // In the gutter nothing lives long: it is forgotten soon after the home is back.
-  const auto most = static_cast<std::int32_t>(owner_->options_.gutter_ttl.count());
-  if (out.ttl == 0 || out.ttl > most) out.ttl = most;
+  out.ttl = ttl_in_gutter(out.ttl);
+  if (out.vivify_ttl) out.vivify_ttl = ttl_in_gutter(*out.vivify_ttl);
+}
+
+// In the gutter nothing lives long: it is forgotten soon after the home is back.
+std::int32_t leg::ttl_in_gutter(std::int32_t given) const noexcept {
+  if (given < 0) return given;
+  const std::int64_t most =
+      std::clamp<std::int64_t>(owner_->options_.gutter_ttl.count(), 1, ttl::longest_relative);
+  if (given == 0) return static_cast<std::int32_t>(most);
+  std::int64_t left = given;
+  if (given > ttl::longest_relative) left -= owner_->now_.time_since_epoch().count();
+  return left <= 0 ? -1 : static_cast<std::int32_t>(std::min(left, most));
 }
 
 void leg::fill(connection& c) {
@@ -277,7 +288,7 @@ void leg::fill(connection& c) {
       refused.text = no.why;
       refused.unsent = true;
       settle(index);
-      owner_->deliver(index, refused, {});  // no server was asked
+      owner_->outcome(index, refused, topology::no_server);  // no server was asked
     }
     if (!more) {
       c.fence();
@@ -342,6 +353,8 @@ std::span<char> leg::on_value(std::uint32_t tag, const response& head, std::size
 }
 
 void leg::on_response(std::uint32_t tag, const response& r) noexcept {
+  const fault whose = fault_of(r.status);
+  heard_ = heard_ || (whose != fault::network && whose != fault::clock);
   if (r.status == errc::connection_closed && reused_ && !retried_) {
     protocol::request what;
     request(tag, what);

@@ -4,6 +4,7 @@
 // Never here: bytes on the wire, sockets, clocks.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,12 @@ class leg final : public protocol::response_handler {
   }
 
   // A connection was found: `reused` when it was idle before, and so may have died unnoticed.
-  void begin(bool reused) noexcept { reused_ = reused; }
+  void begin(bool reused) noexcept {
+    reused_ = reused;
+    heard_ = false;
+  }
+  // The server has answered something over this connection.
+  [[nodiscard]] bool heard() const noexcept { return heard_; }
   // Submits as much as the connection has room for.
   void fill(connection& c);
   // The connection failed, and its requests in flight with it. True: there is something left that
@@ -59,6 +65,7 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool upcoming(std::uint32_t& index) const noexcept;
   void advance() noexcept;
   void request(std::uint32_t index, protocol::request& out) const noexcept;
+  [[nodiscard]] std::int32_t ttl_in_gutter(std::int32_t given) const noexcept;
   void settle(std::uint32_t index) noexcept;
 
   exchange* owner_ = nullptr;
@@ -72,6 +79,7 @@ class leg final : public protocol::response_handler {
   std::vector<std::uint32_t> settled_;  // of a quiet call of many; room for all from the start
   bool reused_ = false;
   bool retried_ = false;
+  bool heard_ = false;
 };
 
 class exchange {
@@ -83,8 +91,9 @@ class exchange {
     one,         // all to `only`
   };
 
-  exchange(call& c, const topology& t, const options& o) noexcept
-      : call_(c), topology_(t), options_(o) {}
+  // `now` is only read for ttls in a gutter.
+  exchange(call& c, const topology& t, const options& o, std::chrono::sys_seconds now = {}) noexcept
+      : call_(c), topology_(t), options_(o), now_(now) {}
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
 
@@ -135,10 +144,12 @@ class exchange {
   void keep_best(course& c, const protocol::response& r, std::uint32_t server,
                  std::uint8_t rank) noexcept;
   void deliver_best(std::uint32_t index) noexcept;
+  [[nodiscard]] std::string_view name_of(std::uint32_t server) const noexcept;
 
   call& call_;
   const topology& topology_;
   const options& options_;
+  std::chrono::sys_seconds now_;
   leg one_;
   bool has_one_ = false;
   std::vector<leg> many_;

@@ -14,18 +14,27 @@ using protocol::verb;
 
 namespace {
 
-bool is_read(const request& r) noexcept { return r.op == verb::get || r.op == verb::debug; }
+// Asked of one replica: what it is for is the answer. (A gat sets the ttl on that one alone.)
+bool is_read(const request& r) noexcept {
+  return r.op == verb::get || r.op == verb::gat || r.op == verb::debug;
+}
+
+// Asking two servers leaves no more behind than asking one.
+bool changes_nothing(const request& r) noexcept {
+  return r.op == verb::debug || (r.op == verb::get && !r.vivify_ttl && !r.recache_ttl);
+}
 
 bool is_failure(const response& r) noexcept {
   const fault whose = fault_of(r.status);
   return whose != fault::none && whose != fault::answer;
 }
 
-// The server could not be reached, or did not answer a read: another may be asked.
+// The server could not be reached, or did not answer a read: another may be asked. Never with a cas
+// token: it is of one server, and may be the number of something else on another.
 bool may_go_elsewhere(const request& what, const response& r) noexcept {
   const fault whose = fault_of(r.status);
   const bool out_of_reach = whose == fault::network || (r.status == errc::timeout && r.unsent);
-  return out_of_reach && (r.unsent || is_read(what));
+  return out_of_reach && what.cas == 0 && (r.unsent || changes_nothing(what));
 }
 
 }  // namespace
@@ -34,12 +43,17 @@ bool may_go_elsewhere(const request& what, const response& r) noexcept {
 void exchange::place(std::uint32_t index, const request& r, std::vector<placed>& out) {
   course& c = courses_[index];
   std::array<std::uint32_t, topology::most_places> places;
-  const std::size_t wanted = std::min<std::size_t>(options_.replicas, places.size());
+  const std::size_t wanted =
+      protocol::names_item(r.op) ? std::min<std::size_t>(options_.replicas, places.size()) : 1;
   if (wanted > 1 && is_read(r)) {
     const std::size_t n = topology_.nearest(r.key, std::span(places).first(wanted));
     if (n == 0) return refuse(index, errc::invalid_argument, "no server for the key");
     out.push_back({index, places[0]});
     return;
+  }
+  if (wanted > 1 && r.cas != 0) {
+    return refuse(index, errc::not_supported,
+                  "a cas token is of one server, and the item is on several (replicas)");
   }
   for (std::size_t n = 0; n < wanted; ++n) {
     const std::uint32_t s = topology_.place(r.key, n);
@@ -93,12 +107,16 @@ void exchange::keep_best(course& c, const response& r, std::uint32_t server,
 
 void exchange::deliver_best(std::uint32_t index) noexcept {
   const course& c = courses_[index];
-  deliver(index, c.best, topology_.names[c.server]);
+  deliver(index, c.best, name_of(c.server));
 }
 
-// A server's last word to a request.
+std::string_view exchange::name_of(std::uint32_t server) const noexcept {
+  return server == topology::no_server ? std::string_view() : topology_.names[server];
+}
+
+// A server's last word to a request, or with no_server what its connection would not send.
 void exchange::outcome(std::uint32_t index, const response& r, std::uint32_t server) noexcept {
-  if (courses_.empty()) return deliver(index, r, topology_.names[server]);
+  if (courses_.empty()) return deliver(index, r, name_of(server));
   course& c = courses_[index];
   request what;
   (void)call_.request(index, what);  // accepted before
@@ -127,7 +145,7 @@ void exchange::outcome(std::uint32_t index, const response& r, std::uint32_t ser
     }
     return deliver_best(index);
   }
-  deliver(index, r, topology_.names[server]);
+  deliver(index, r, name_of(server));
 }
 
 void exchange::next_round() {

@@ -2,7 +2,7 @@
 #include "routing/health.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <bit>
 
 namespace memcxx::routing {
 
@@ -18,49 +18,53 @@ std::chrono::nanoseconds health::jittered(std::chrono::nanoseconds d) noexcept {
 bool health::admit(time_point now) noexcept {
   if (!down_) return true;
   if (now < next_probe_) return false;
-  // This call is the probe; the others wait for its outcome, or for the next.
+  // This call is the probe; the others wait for its outcome. Should that take long, the next probe
+  // follows after twice as long, so that a server that hangs holds up few calls.
   probing_ = true;
+  probe_began_ = now;
+  backoff_ = std::min<std::chrono::nanoseconds>(backoff_ * 2, options_.retry_max);
   next_probe_ = now + jittered(backoff_);
   return true;
 }
 
-health::change health::go_down(time_point now) noexcept {
-  if (down_) {
-    // Calls that were under way say nothing new; only a probe does.
-    if (!probing_) return change::none;
-    backoff_ = std::min<std::chrono::nanoseconds>(backoff_ * 2, options_.retry_max);
-  } else {
-    backoff_ = options_.retry_min;
-  }
-  const bool was_down = std::exchange(down_, true);
-  probing_ = false;
-  next_probe_ = now + jittered(backoff_);
-  return was_down ? change::none : change::went_down;
+void health::count(bool failed) noexcept {
+  recent_ = recent_ << 1U | (failed ? 1U : 0U);
+  samples_ = std::min(samples_ + 1, rate_window);
 }
 
 health::change health::failed(time_point began, time_point now) noexcept {
   if (options_.max_failures == 0) return change::none;
-  if (down_) return go_down(now);
-  if (samples_ < rate_window) ++samples_;
-  failure_rate_ += (1.0 - failure_rate_) / rate_window;
+  if (down_) {
+    // Calls from before say nothing new; only the probe does.
+    if (probing_ && began >= probe_began_) {
+      probing_ = false;
+      next_probe_ = now + jittered(backoff_);
+    }
+    return change::none;
+  }
+  count(true);
   if (began >= last_incident_) {
     ++incidents_;
     last_incident_ = now;
   }
   const bool too_many = incidents_ >= options_.max_failures;
   const bool too_often = options_.max_failure_rate > 0 && samples_ == rate_window &&
-                         failure_rate_ >= options_.max_failure_rate;
-  return too_many || too_often ? go_down(now) : change::none;
+                         std::popcount(recent_) >= options_.max_failure_rate * rate_window;
+  if (!too_many && !too_often) return change::none;
+  down_ = true;
+  probing_ = false;
+  backoff_ = options_.retry_min;
+  next_probe_ = now + jittered(backoff_);
+  return change::went_down;
 }
 
 health::change health::answered() noexcept {
-  if (samples_ < rate_window) ++samples_;
-  failure_rate_ -= failure_rate_ / rate_window;
+  count(false);
   incidents_ = 0;
   if (!down_) return change::none;
   down_ = probing_ = false;
+  recent_ = 0;
   samples_ = 0;
-  failure_rate_ = 0;
   return change::came_up;
 }
 

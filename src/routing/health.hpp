@@ -15,7 +15,8 @@ class health {
   using time_point = std::chrono::steady_clock::time_point;
 
   // `seed` spreads the probes of many clients over time.
-  health(const health_options& o, std::uint64_t seed) noexcept : options_(o), random_(seed | 1U) {}
+  health(const health_options& o, std::uint64_t seed) noexcept
+      : options_(o), random_(seed != 0 ? seed : 1) {}
 
   enum class change : std::uint8_t { none, went_down, came_up };
 
@@ -36,21 +37,22 @@ class health {
   [[nodiscard]] time_point next_probe() const noexcept { return next_probe_; }
 
  private:
-  change go_down(time_point now) noexcept;
+  void count(bool failed) noexcept;
   [[nodiscard]] std::chrono::nanoseconds jittered(std::chrono::nanoseconds d) noexcept;
 
   health_options options_;
   std::uint64_t random_;
   bool down_ = false;
   bool probing_ = false;
+  time_point probe_began_{};
   unsigned incidents_ = 0;  // in a row
   time_point last_incident_{};
-  double failure_rate_ = 0;  // moving average over about `rate_window` calls
-  unsigned samples_ = 0;
+  std::uint32_t recent_ = 0;  // the last calls, a bit for each that failed
+  int samples_ = 0;           // how many of them there are
   std::chrono::nanoseconds backoff_{0};
   time_point next_probe_{};
 
-  static constexpr unsigned rate_window = 32;
+  static constexpr int rate_window = 32;
 };
 
 }  // namespace memcxx::routing

@@ -123,6 +123,8 @@ TEST(commands_test, verbs_for_a_server) {
   EXPECT_EQ(request_of(commands::version{}).op, verb::version);
   EXPECT_EQ(request_of(commands::ping{}).op, verb::ping);
   EXPECT_EQ(request_of(commands::debug{"k"}).op, verb::debug);
+  EXPECT_EQ(request_of(commands::cluster_config{}).op, verb::config);
+  EXPECT_EQ(request_of(commands::cluster_config{}).key, "cluster");
 }
 
 TEST(commands_test, a_ttl_that_cannot_be_sent_is_refused_wherever_it_stands) {
@@ -282,6 +284,31 @@ TEST(gathered_test, what_a_first_attempt_left_behind_is_gone) {
 TEST(gathered_test, a_value_that_no_memory_is_there_for_is_left_to_the_connection) {
   gathered<commands::get> g;
   EXPECT_TRUE(g.on_value(SIZE_MAX / 2 + 10).empty());
+}
+
+TEST(gathered_test, a_reply_that_is_text_takes_a_value_or_the_text) {
+  gathered<commands::cluster_config> placed;
+  const std::span<char> place = placed.on_value(100);
+  ASSERT_EQ(place.size(), 100u);
+  std::memset(place.data(), 'x', 100);
+  const char* const at = place.data();
+  placed.on_response(hit({place.data(), place.size()}), "s:1");
+  ASSERT_TRUE(placed.outcome());
+  EXPECT_EQ(*placed.outcome(), std::string(100, 'x'));
+  EXPECT_EQ(placed.outcome()->data(), at);
+
+  gathered<commands::cluster_config> buffered;
+  (void)buffered.on_value(7);  // a first attempt, lost halfway
+  std::string buffer = "hello";
+  buffered.on_response(hit(buffer), "s:1");
+  buffer = "XXXXX";
+  EXPECT_EQ(buffered.outcome(), "hello");
+
+  gathered<commands::version> text;
+  response r;
+  r.text = "1.6.18";
+  text.on_response(r, "s:1");
+  EXPECT_EQ(text.outcome(), "1.6.18");
 }
 
 TEST(gathered_test, statistics_come_in_many_responses) {

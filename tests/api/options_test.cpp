@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <gtest/gtest.h>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,17 @@ TEST(uri, defaults) {
   EXPECT_TRUE(o->keepalive);
   EXPECT_EQ(o->on_error, error_policy::surface);
   EXPECT_EQ(o->memory_limit, std::size_t{64} << 20);
+  EXPECT_EQ(o->failover, failover_policy::surface);
+  EXPECT_TRUE(o->gutter.empty());
+  EXPECT_EQ(o->gutter_ttl, 10s);
+  EXPECT_EQ(o->replicas, 1U);
+  EXPECT_EQ(o->zone, "");
+  EXPECT_EQ(o->hash_tag, "");
+  EXPECT_EQ(o->health.max_failures, 3U);
+  EXPECT_EQ(o->health.max_failure_rate, 0);
+  EXPECT_EQ(o->health.retry_min, 50ms);
+  EXPECT_EQ(o->health.retry_max, 2s);
+  EXPECT_FALSE(o->flush_on_reconnect);
 }
 
 TEST(uri, every_option) {
@@ -55,6 +67,55 @@ TEST(uri, every_option) {
   EXPECT_FALSE(o->keepalive);
   EXPECT_EQ(o->on_error, error_policy::miss);
   EXPECT_EQ(o->memory_limit, std::size_t{3072});
+}
+
+TEST(uri, every_option_of_a_cluster) {
+  const auto o = parse_uri(
+      "a,b,c?failover=gutter&gutter=g:1%2Ch*2%3Blabel%3Dx&gutter_ttl=30&zone=east&"
+      "hash_tag={}&max_failures=5&max_failure_rate=0.25&retry_min=100ms&retry_max=5s&"
+      "flush_on_reconnect=true");
+  ASSERT_TRUE(o) << o.error();
+  EXPECT_EQ(o->failover, failover_policy::gutter);
+  ASSERT_EQ(o->gutter.size(), 2U);
+  EXPECT_EQ(o->gutter[0], network("g", 1));
+  EXPECT_EQ(o->gutter[1].name(), "h:11211");
+  EXPECT_EQ(o->gutter[1].weight, 2U);
+  EXPECT_EQ(o->gutter[1].label, "x");
+  EXPECT_EQ(names(*o), "a:11211 b:11211 c:11211");
+  EXPECT_EQ(o->gutter_ttl, 30s);
+  EXPECT_EQ(o->zone, "east");
+  EXPECT_EQ(o->hash_tag, "{}");
+  EXPECT_EQ(o->health.max_failures, 5U);
+  EXPECT_EQ(o->health.max_failure_rate, 0.25);
+  EXPECT_EQ(o->health.retry_min, 100ms);
+  EXPECT_EQ(o->health.retry_max, 5s);
+  EXPECT_TRUE(o->flush_on_reconnect);
+}
+
+TEST(uri, replicas) {
+  EXPECT_EQ(parse_uri("a,b,c?replicas=2")->replicas, 2U);
+  EXPECT_FALSE(parse_uri("a,b,c?replicas=2&failover=next"));
+}
+
+TEST(uri, every_failover) {
+  const auto policy = [](const string& uri) { return parse_uri(uri).value().failover; };
+  EXPECT_EQ(policy("a?failover=surface"), failover_policy::surface);
+  EXPECT_EQ(policy("a?failover=next"), failover_policy::next);
+  EXPECT_EQ(policy("a?failover=rehash"), failover_policy::next);
+  EXPECT_EQ(policy("a?failover=gutter&gutter=g"), failover_policy::gutter);
+}
+
+TEST(uri, a_gutter_is_written_as_servers_are) {
+  const auto gutter = [](const string& list) {
+    options o;
+    o.servers = parse_uri("a?failover=gutter&gutter=" + list).value().gutter;
+    return names(o);
+  };
+  EXPECT_EQ(gutter("b,c:2"), "b:11211 c:2");
+  EXPECT_EQ(gutter("b%20c"), "b:11211 c:11211");
+  EXPECT_EQ(gutter("memcached://b,unix:/s"), "b:11211 unix:/s");
+  EXPECT_EQ(gutter("unix:/a%2520b"), "unix:/a%20b");
+  EXPECT_EQ(gutter("memory://"), "memory://");
 }
 
 TEST(uri, every_protocol) {
@@ -96,15 +157,17 @@ TEST(uri, a_binary_prefix_needs_a_protocol_that_carries_it) {
 TEST(bad_uris, option_values) {
   expect_all_refused(
       {{"a?tiemout=1s",
-        "option \"tiemout\" in \"tiemout=1s\" is not known; known are protocol, "
-        "distribution, timeout, connect_timeout, pool_size, prefix, prefix_in_hash, "
-        "max_value_size, check_keys, keepalive, on_error, memory_limit"},
+        "option \"tiemout\" is not known; known are protocol, distribution, timeout, "
+        "connect_timeout, pool_size, prefix, prefix_in_hash, hash_tag, max_value_size, "
+        "check_keys, keepalive, on_error, failover, gutter, gutter_ttl, replicas, zone, "
+        "max_failures, max_failure_rate, retry_min, retry_max, flush_on_reconnect, "
+        "memory_limit"},
        {"a?Timeout=1s", "option \"Timeout\""},
        {"a?=1", "option \"\""},
-       {"a?timeout", "option \"timeout\" in \"timeout\" has no value"},
+       {"a?timeout", "option \"timeout\" has no value"},
        {"a?&timeout=1s", "empty option"},
        {"a?keepalive=1&&timeout=1s", "empty option"},
-       {"a?timeout=1s&timeout=2s", "option \"timeout\" in"},
+       {"a?timeout=1s&timeout=2s", "option \"timeout\" is given twice"},
        {"a?prefix=%4", "without two hexadecimal digits"},
        {"a?prefix=%gg", "without two hexadecimal digits"},
        {"a?timeout=0", "option \"timeout\" is \"0\", and should be more than 0"},
@@ -142,6 +205,75 @@ TEST(bad_uris, option_values) {
        {"a?protocol=meta&prefix=%01" + string(185, 'p'), "prefix of 186 bytes"},
        {"a?check_keys=false&protocol=meta", "check_keys=false needs protocol"},
        {"a?check_keys=false&protocol=binary", "not binary"}});
+}
+
+TEST(bad_uris, option_values_of_a_cluster) {
+  expect_all_refused(
+      {{"a?failover=ignore", "should be surface, next (or rehash) or gutter"},
+       {"a?failover=gutter", "failover=gutter needs servers in gutter"},
+       {"a?gutter=b", "gutter names \"b:11211\", and failover is not gutter"},
+       {"a?failover=next&gutter=b", "gutter names \"b:11211\""},
+       {"a?failover=gutter&gutter=", "gutter: there is no server in \"\""},
+       {"a?failover=gutter&gutter=b,,c", "gutter: server 2 of \"b,,c\" is empty"},
+       {"a?failover=gutter&gutter=b:0", "gutter: port \"0\""},
+       {"a?failover=gutter&gutter=b,a", "gutter: server \"a:11211\" is listed twice"},
+       {"a?failover=gutter&gutter=b,B", "gutter: server \"B:11211\" is listed twice"},
+       {"a;label=x?failover=gutter&gutter=b;label=x", "gutter: label \"x\" belongs to two"},
+       {"a?failover=gutter&gutter=b;label=x%2520y", "gutter: label \"x y\""},
+       {"a?failover=gutter&gutter=u:secret%40b", "gutter: authentication", errc::not_supported},
+       {"a?gutter_ttl=0", "should be whole seconds, from 1s to 30d"},
+       {"a?gutter_ttl=1.5s", "whole seconds"},
+       {"a?gutter_ttl=500ms", "whole seconds"},
+       {"a?gutter_ttl=31d", "whole seconds"},
+       {"a?gutter_ttl=soon", "whole seconds"},
+       {"a?replicas=0", "should be from 1 to 16"},
+       {"a?replicas=17", "should be from 1 to 16"},
+       {"a?replicas=two", "should be from 1 to 16"},
+       {"a,b?replicas=3", "replicas of 3 is more than there are servers, which is 2"},
+       {"a?zone=x%20y", "zone \"x y\" holds a space or a control byte"},
+       {"a?zone=" + string(251, 'z'), "is longer than 250 bytes"},
+       {"a?hash_tag={", "hash_tag \"{\" is not two different printable characters"},
+       {"a?hash_tag={}}", "hash_tag \"{}}\""},
+       {"a?hash_tag=%25%25", "hash_tag \"%%\""},
+       {"a?hash_tag=%20}", "hash_tag \" }\""},
+       {"a?hash_tag=%c3%a9", "hash_tag \"\\xc3\\xa9\""},
+       {"a?max_failures=-1", "should be from 0 to 1000000"},
+       {"a?max_failures=1000001", "should be from 0 to 1000000"},
+       {"a?max_failures=", "should be from 0 to 1000000"},
+       {"a?max_failure_rate=1.1", "should be from 0 to 1, as 0.5"},
+       {"a?max_failure_rate=-0.5", "should be from 0 to 1"},
+       {"a?max_failure_rate=nan", "should be from 0 to 1"},
+       {"a?max_failure_rate=inf", "should be from 0 to 1"},
+       {"a?max_failure_rate=1e-1", "should be from 0 to 1"},
+       {"a?max_failure_rate=0.5.5", "should be from 0 to 1"},
+       {"a?max_failure_rate=", "should be from 0 to 1"},
+       {"a?max_failure_rate=.", "should be from 0 to 1"},
+       {"a?max_failures=0&max_failure_rate=0.5", "max_failure_rate needs a max_failures"},
+       {"a?max_failures=0&flush_on_reconnect=1", "flush_on_reconnect needs a max_failures"},
+       {"a?retry_min=0", "option \"retry_min\" is \"0\", and should be more than 0"},
+       {"a?retry_max=2d", "at most 1 day"},
+       {"a?retry_min=3s", "retry_min of 3000ms is longer than retry_max of 2000ms"},
+       {"a?flush_on_reconnect=maybe", "true or false"}});
+}
+
+TEST(uri, limits_of_a_cluster_are_included) {
+  EXPECT_EQ(parse_uri("a?max_failures=0").value().health.max_failures, 0U);
+  EXPECT_EQ(parse_uri("a?max_failure_rate=1").value().health.max_failure_rate, 1);
+  EXPECT_EQ(parse_uri("a?max_failure_rate=0.0").value().health.max_failure_rate, 0);
+  EXPECT_EQ(parse_uri("a?retry_min=2s").value().health.retry_min, 2s);
+  EXPECT_EQ(parse_uri("a?gutter_ttl=1").value().gutter_ttl, 1s);
+  EXPECT_EQ(parse_uri("a?gutter_ttl=30d").value().gutter_ttl, std::chrono::days(30));
+  EXPECT_EQ(parse_uri("a,b?replicas=2").value().replicas, 2U);
+}
+
+TEST(bad_uris, nothing_is_told_of_a_gutters_password) {
+  for (const char* uri :
+       {"a?gutter=u:secret%40b&tiemout=1s", "a?gutter=u:secret%40b&&", "a?gutter=u:secret%40b%zz",
+        "a?gutter=u:secret%40b", "a?tiemout=1&gutter=u:secret%40b"}) {
+    const auto o = parse_uri(uri);
+    ASSERT_FALSE(o);
+    EXPECT_EQ(o.error().what().find("secret"), string::npos) << o.error();
+  }
 }
 
 // --- options that hold already ------------------------------------------------------------------
@@ -300,6 +432,59 @@ TEST(check_options, names_the_culprit) {
   expect_refused_with([](options& o) { o.memory_limit = 0; }, "memory_limit of 0");
   expect_refused_with([](options& o) { o.prefix = " "; }, "prefix \" \"");
   expect_refused_with([](options& o) { o.distribution = ""; }, "distribution \"\"");
+}
+
+TEST(check_options, names_the_culprit_of_a_cluster) {
+  const auto with_gutter = [](auto change) {
+    return [change](options& o) {
+      o.failover = failover_policy::gutter;
+      o.gutter = {network("g")};
+      change(o);
+    };
+  };
+  expect_refused_with([](options& o) { o.failover = failover_policy::gutter; },
+                      "failover=gutter needs servers");
+  expect_refused_with([](options& o) { o.gutter = {network("g")}; }, "gutter names \"g:11211\"");
+  expect_refused_with(with_gutter([](options& o) { o.gutter[0].port = 0; }), "gutter: port 0");
+  expect_refused_with(with_gutter([](options& o) { o.gutter[0].weight = 0; }), "gutter: weight 0");
+  expect_refused_with(with_gutter([](options& o) { o.gutter[0].host = "a."; }),
+                      "gutter: server \"a.:11211\" is listed twice");
+  expect_refused_with(with_gutter([](options& o) { o.gutter[0].label = "a:11211"; }),
+                      "gutter: label \"a:11211\" belongs to two servers");
+  expect_refused_with([](options& o) { o.gutter_ttl = 0s; }, "gutter_ttl of 0s");
+  expect_refused_with([](options& o) { o.gutter_ttl = std::chrono::days(30) + 1s; },
+                      "gutter_ttl of 2592001s");
+  expect_refused_with([](options& o) { o.replicas = 0; }, "replicas of 0");
+  expect_refused_with([](options& o) { o.replicas = 17; }, "replicas of 17");
+  expect_refused_with([](options& o) { o.replicas = 2; }, "replicas of 2 is more");
+  expect_refused_with(with_gutter([](options& o) { o.replicas = 2; }), "replicas and failover");
+  expect_refused_with([](options& o) { o.zone = "a\tb"; }, "zone \"a\\x09b\"");
+  expect_refused_with([](options& o) { o.servers[0].zone = "a b"; }, "zone \"a b\" of \"a:11211\"");
+  expect_refused_with([](options& o) { o.servers[0].label = "a b"; }, "label \"a b\"");
+  for (const char* tag : {"{", "{{", "{}x", "a ", "\x7f}"})
+    expect_refused_with([tag](options& o) { o.hash_tag = tag; }, "hash_tag ");
+  expect_refused_with([](options& o) { o.health.retry_min = 0ms; }, "retry_min of 0ms");
+  expect_refused_with([](options& o) { o.health.retry_max = -1ms; }, "retry_max of -1ms");
+  expect_refused_with([](options& o) { o.health.retry_max = 25h; }, "retry_max of 90000000ms");
+  expect_refused_with([](options& o) { o.health.retry_max = 49ms; }, "retry_min of 50ms is longer");
+  for (const double rate : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN(),
+                            std::numeric_limits<double>::infinity()})
+    expect_refused_with([rate](options& o) { o.health.max_failure_rate = rate; },
+                        "max_failure_rate of ");
+}
+
+TEST(check_options, accepts_a_whole_cluster) {
+  options o;
+  o.servers = {network("a"), network("b"), network("c")};
+  o.servers[0].label = o.servers[0].zone = "x";  // a label and a zone are two things
+  o.servers[1].zone = "x";
+  o.failover = failover_policy::gutter;
+  o.gutter = {network("g"), unix_socket("/g"), in_memory("g")};
+  o.hash_tag = "[]";
+  o.zone = "x";
+  o.flush_on_reconnect = true;
+  o.health.max_failure_rate = 1;
+  EXPECT_TRUE(check(o));
 }
 
 TEST(check_options, an_unknown_distribution_lists_the_known) {

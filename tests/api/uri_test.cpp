@@ -89,9 +89,9 @@ TEST(good_servers, unix_sockets) {
                    {"unix:///s", "unix:/s"},
                    {"unix:///s,/t", "unix:/s unix:/t"},
                    {"/run/s", "unix:/run/s"},
-                   {"unix:s", "unix:s"},
+                   {"unix:s", "unix:unix:s"},
                    {"unix:/s unix:/t", "unix:/s unix:/t"},
-                   {"unix:/a%20b%2Cc%3fd", "unix:/a b,c?d"},
+                   {"unix:/a%20b%2Cc%3fd", "unix:/a%20b%2Cc%3Fd"},
                    {"unix:/run/mc@1.sock", "unix:/run/mc@1.sock"},
                    {"unix:/s?timeout=1s", "unix:/s"},
                    {unix_107, unix_107}});
@@ -114,6 +114,66 @@ TEST(uri, memory_without_a_name_is_one_server) {
   ASSERT_EQ(o->servers.size(), 1U);
   EXPECT_EQ(o->servers[0].scheme, "memory");
   EXPECT_EQ(o->servers[0].host, "");
+}
+
+// Label and zone of the only server of a list.
+void expect_marked(string_view uri, string_view name, string_view label, string_view zone) {
+  SCOPED_TRACE(uri);
+  const auto o = parse_uri(uri);
+  ASSERT_TRUE(o) << o.error();
+  ASSERT_EQ(o->servers.size(), 1U);
+  EXPECT_EQ(names(*o), name);
+  EXPECT_EQ(o->servers[0].label, label);
+  EXPECT_EQ(o->servers[0].zone, zone);
+}
+
+TEST(good_servers, labels_and_zones) {
+  expect_marked("a;label=x", "a:11211", "x", "");
+  expect_marked("a:1*3;label=x;zone=east", "a:1*3", "x", "east");
+  expect_marked("a;zone=east;label=x", "a:11211", "x", "east");
+  expect_marked("[::1]:2;label=x", "[::1]:2", "x", "");
+  expect_marked("::1;zone=z", "[::1]:11211", "", "z");
+  expect_marked("unix:/s*2;label=x", "unix:/s*2", "x", "");
+  expect_marked("/s;label=x", "unix:/s", "x", "");
+  expect_marked("memory://m;label=x", "memory://m", "x", "");
+  expect_marked("memory://;label=x", "memory://", "x", "");
+  expect_marked("inet:a:1;label=x", "a:1", "x", "");
+  expect_marked("memcached://a;label=x/?timeout=1s", "a:11211", "x", "");
+  expect_marked("a;label=cache-1/10.0.0.1:11211", "a:11211", "cache-1/10.0.0.1:11211", "");
+  expect_marked("a;label=x://y", "a:11211", "x://y", "");
+  expect_marked("a;label=k=v", "a:11211", "k=v", "");
+  expect_marked("a;label=%2A%3b%2c%3F%25%2f", "a:11211", "*;,?%/", "");
+  expect_marked("a;label=%c3%a9", "a:11211", "\xc3\xa9", "");
+  const auto two = parse_uri("a*2;label=x,b;label=y b:2;zone=z");
+  ASSERT_TRUE(two) << two.error();
+  EXPECT_EQ(names(*two), "a:11211*2 b:11211 b:2");
+  EXPECT_EQ(two->servers[1].label, "y");
+  EXPECT_EQ(two->servers[2].zone, "z");
+}
+
+TEST(bad_uris, labels_and_zones) {
+  expect_all_refused(
+      {{"a;", "attribute \"\" in \"a;\" is not known; known are label, zone"},
+       {"a;;label=x", "attribute \"\""},
+       {"a;weight=2", "attribute \"weight\""},
+       {"a;Label=x", "attribute \"Label\""},
+       {"a;label", "the label in \"a;label\" is empty"},
+       {"a;label=", "the label in"},
+       {"a;zone=", "the zone in"},
+       {"a;label=x;label=y", "the label in \"a;label=x;label=y\" is given twice"},
+       {"a;zone=x;zone=x", "the zone in"},
+       {"a;label=x*2", "a weight stands before the first \";\""},
+       {"a;label=%4", "without two hexadecimal digits"},
+       {"a;label=x%20y", "label \"x y\" of \"a:11211\" holds a space or a control byte"},
+       {"a;zone=%0a", "zone \"\\x0a\" of \"a:11211\""},
+       {"a;label=" + string(251, 'x'), "is longer than 250 bytes"},
+       {"a;label=x,b;label=x", "label \"x\" belongs to two servers"},
+       {"a,b;label=a:11211", "label \"a:11211\" belongs to two servers"},
+       {"a;label=x,a;label=y", "\"a:11211\" is listed twice"},
+       {"a;zone=x,a;zone=y", "\"a:11211\" is listed twice"},
+       {";label=x", "host is empty"},
+       {"memcached://;label=x", "host is empty"},
+       {"a:1;label=x:2;", "attribute \"\""}});
 }
 
 TEST(bad_uris, hosts) {
@@ -251,7 +311,9 @@ TEST(credentials, passwords) {
                       {"memory://u:secret@a", errc::not_supported},
                       {"redis://u:secret@a", errc::invalid_argument},
                       {"memcached://u:secret\x01@a", errc::invalid_argument},
-                      {"memcached://u:/secret@a", errc::not_supported}});
+                      {"memcached://u:/secret@a", errc::not_supported},
+                      {"memcached://u:;label=secret@a", errc::not_supported},
+                      {"memcached://u:secret;x@a", errc::not_supported}});
 }
 
 TEST(bad_uris, passwords_in_the_wrong_place) {
@@ -272,11 +334,34 @@ TEST(server, is_read_in_every_form) {
   EXPECT_EQ(parse_server("unix:/s").value(), unix_socket("/s"));
   EXPECT_EQ(parse_server("memory://m").value(), in_memory("m"));
   EXPECT_EQ(parse_server("memcached://a:7/").value(), network("a", 7));
+  heavy.label = "x";
+  heavy.zone = "y";
+  EXPECT_EQ(parse_server("a:1*3;label=x;zone=y").value(), heavy);
+}
+
+void expect_read_back(const server_address& s) {
+  const auto back = parse_server(s.name());
+  ASSERT_TRUE(back) << back.error();
+  EXPECT_EQ(*back, s) << s.name();
 }
 
 TEST(server, a_name_is_read_back) {
-  for (const string_view text : {"a:1", "[::1]:2", "/run/s", "memory://m", "[fe80::1%eth0]:1"})
+  for (const string_view text : {"a:1", "[::1]:2", "/run/s", "memory://m", "[fe80::1%eth0]:1",
+                                 "memory://", "unix:s", "/a%20b%2Cc%3Bd%2Ae%25f%3F"})
     EXPECT_EQ(parse_server(text).value().name(), text);
+}
+
+TEST(server, whatever_its_path_holds) {
+  for (const string_view path :
+       {"/run/s", "s", "//s", "/s/", "/", "//", "/a b", "/a;label=x", "/a*2", "/a,b", "/a%20b",
+        "/a?b=c", "/a@b", "/a://b", "a://b", "unix:a", "/\xc3\xa9", "/a\\\"b"})
+    expect_read_back(unix_socket(string(path)));
+}
+
+TEST(server, whatever_its_driver_calls_it) {
+  for (const string_view name :
+       {"", "m", "a:1", "u:p@a", "a b,c;d*2?e%f", "a/", "/", "a://b", "//"})
+    expect_read_back(in_memory(string(name)));
 }
 
 TEST(bad_servers, one) {
@@ -295,6 +380,7 @@ TEST(server, names) {
   EXPECT_EQ(network("a").name(), "a:11211");
   EXPECT_EQ(network("::1", 1).name(), "[::1]:1");
   EXPECT_EQ(unix_socket("/run/s").name(), "/run/s");
+  EXPECT_EQ(unix_socket("s").name(), "unix:s");
   EXPECT_EQ(in_memory("").name(), "memory://");
 }
 

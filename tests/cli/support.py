@@ -99,6 +99,9 @@ def mcx(*args, stdin=b"", servers=None, env=None, **popen):
     command = [program()]
     if servers is not None:
         command += ["--servers", servers]
+    # Where time is not the question, a busy machine must not be the answer.
+    if servers is not None and not any("timeout" in str(a) for a in (servers, *args)):
+        command += ["--timeout", "10s", "--connect-timeout", "10s"]
     command += args
     environment = {k: v for k, v in os.environ.items() if k != "MEMCXX_SERVERS"}
     environment.update(env or {})

@@ -26,6 +26,7 @@ std::vector<scene> scenes() {
     t.quietly({.op = verb::set, .key = "a", .value = "v"}).ask({.op = verb::incr, .key = "b"});
   };
   const script stats = [](talk& t) { t.ask({.op = verb::stats}); };
+  const script config = [](talk& t) { t.ask({.op = verb::config, .key = "cluster"}); };
   const std::string next = "VALUE next 0 2\r\nOK\r\nEND\r\n";
   return {
       {classic, get, "VALUE p:a 0 5\r\nhello\r\nEND\r\n", next},
@@ -34,6 +35,8 @@ std::vector<scene> scenes() {
       {classic, gets, "VALUE c 0 4\r\nlast\r\nVALUE a 0 3\r\nEND\r\nEND\r\n", next},
       {classic, store, "STORED\r\n12\r\n", next},
       {classic, stats, "STAT a 1\r\nSTAT b 2\r\nEND\r\n", next},
+      {classic, config, "CONFIG cluster 0 3\r\n1\nx\r\nEND\r\n", next},
+      {meta, config, "CONFIG cluster 0 3\r\n1\nx\r\nEND\r\n", "VA 2 f0 O1\r\nOK\r\n"},
       {meta, get, "VA 5 f0 O1\r\nhello\r\n", "VA 2 f0 O2\r\nOK\r\n"},
       {meta, gets, "VA 3 O2\r\nx\r\n\r\nMN\r\n", "VA 2 f0 O4\r\nOK\r\n"},
       {meta, store, "NS O1\r\nMN\r\nVA 2 O2\r\n12\r\n", "VA 2 f0 O3\r\nOK\r\n"},

@@ -40,6 +40,19 @@ TEST(hostile, a_key_that_was_not_asked_for) {
   }
 }
 
+TEST(hostile, a_configuration_is_no_item_and_an_item_no_configuration) {
+  expect_ends(classic, {.key = "k"}, "CONFIG k 0 1\r\nx\r\nEND\r\n");
+  expect_ends(classic, {.op = verb::gat, .key = "k"}, "CONFIG k 0 1\r\nx\r\nEND\r\n");
+  for (const auto& o : {classic, meta}) {
+    const request config{.op = verb::config, .key = "cluster"};
+    expect_ends(o, config, "VALUE cluster 0 1\r\nx\r\nEND\r\n");
+    expect_ends(o, config, "CONFIG another 0 1\r\nx\r\nEND\r\n");
+    expect_ends(o, config, "CONFIG cluster 0 1\r\nxx\r\nEND\r\n");
+    expect_ends(o, config, "VA 1 f0 O1\r\nx\r\n");
+    expect_ends(o, {.op = verb::version}, "CONFIG cluster 0 1\r\nx\r\nEND\r\n");
+  }
+}
+
 TEST(hostile, queue_servers_may_answer_with_another_key_when_asked_to) {
   connection_options o = classic;
   o.check_keys = false;
@@ -94,6 +107,7 @@ TEST(hostile, an_answer_to_another_verb) {
                                        {verb::verbosity, {"OK"}},
                                        {verb::version, {"VERSION 1"}},
                                        {verb::ping, {"VERSION 1"}},
+                                       {verb::config, {"END"}},
                                        {verb::stats, {"END", "STAT a b", "OK", "RESET"}}}) {
     for (const std::string& word : words) {
       talk t(classic);

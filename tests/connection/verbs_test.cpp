@@ -119,6 +119,13 @@ std::vector<row> classic_rows() {
        "STAT a 1\r\nSTAT b two words\r\nEND\r\n",
        {"1: ok a =1 more", "1: ok b =two words more", "1: ok"}},
       {{.op = verb::stats, .key = "reset"}, "stats reset\r\n", "RESET\r\n", {"1: ok"}},
+      {{.op = verb::config, .key = "cluster"},
+       "config get cluster\r\n",
+       "CONFIG cluster 0 8\r\n1\na||1\n\r\r\nEND\r\n",
+       {"1: ok =1\na||1\n\r"}},
+      {{.op = verb::config, .key = "cluster"}, "", "END\r\n", {"1: miss"}},
+      // From a server that does not know it; the connection stays.
+      {{.op = verb::config, .key = "cluster"}, "", "ERROR\r\n", {"1: not_supported 'ERROR'"}},
       {{.op = verb::stats}, "stats\r\n", "END\r\n", {"1: ok"}},
   };
 }
@@ -191,6 +198,10 @@ std::vector<row> meta_rows() {
       {{.op = verb::flush}, "flush_all\r\n", "OK\r\n", {"1: ok"}},
       {{.op = verb::version}, "version\r\n", "VERSION 1\r\n", {"1: ok '1'"}},
       {{.op = verb::stats}, "stats\r\n", "STAT a 1\r\nEND\r\n", {"1: ok a =1 more", "1: ok"}},
+      {{.op = verb::config, .key = "cluster"},
+       "config get cluster\r\n",
+       "CONFIG cluster 0 3\r\n1\nx\r\nEND\r\n",
+       {"1: ok =1\nx"}},
   };
 }
 
@@ -207,9 +218,8 @@ TEST(meta_verbs, in_one_pipeline) {
     std::uint32_t opaque = 0;
     auto rows = meta_rows();
     for (row& r : rows) {
-      const bool classic =
-          r.asked.op == verb::flush || r.asked.op == verb::version || r.asked.op == verb::stats;
-      if (!classic) ++opaque;
+      const bool meta = protocol::names_item(r.asked.op) || r.asked.op == verb::ping;
+      if (meta) ++opaque;
       r.reply = with_opaque(r.reply, opaque);
     }
     expect_pipeline(o, rows, [](const row& r, std::uint32_t) { return r.reply; });

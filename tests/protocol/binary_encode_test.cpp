@@ -137,6 +137,7 @@ TEST(binary_check, refuses_what_the_server_gets_wrong) {
   EXPECT_EQ(refused({.op = verb::touch, .key = "k", .cas = 1}), errc::not_supported);
   EXPECT_EQ(refused({.op = verb::incr, .key = "k", .cas = 1, .initial = 1}), errc::not_supported);
   EXPECT_EQ(refused({.op = verb::verbosity, .delta = 1}), errc::not_supported);
+  EXPECT_EQ(refused({.op = verb::config, .key = "cluster"}), errc::not_supported);
   EXPECT_EQ(refused({.op = verb::stats, .key = "a  b"}), errc::invalid_argument);
   EXPECT_EQ(refused({.op = verb::set, .key = "k", .value = {"v", 0x7fffffff}}),
             errc::value_too_large);

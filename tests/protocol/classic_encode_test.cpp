@@ -99,6 +99,8 @@ TEST(classic_encode, the_rest) {
   EXPECT_EQ(bytes({.op = verb::stats, .prefix = "p", .key = "items"}), "stats items\r\n");
   EXPECT_EQ(bytes({.op = verb::version}), "version\r\n");
   EXPECT_EQ(bytes({.op = verb::ping}), "version\r\n");
+  EXPECT_EQ(bytes({.op = verb::config, .key = "cluster"}), "config get cluster\r\n");
+  EXPECT_EQ(bytes({.op = verb::config, .quiet = true, .key = "c"}), "config get c\r\n");
   EXPECT_EQ(bytes({.op = verb::verbosity, .delta = 2}), "verbosity 2\r\n");
   EXPECT_EQ(bytes({.op = verb::verbosity, .quiet = true, .delta = 0}), "verbosity 0 noreply\r\n");
 }
@@ -139,6 +141,8 @@ TEST(classic_check, arguments) {
   EXPECT_EQ(refused({.op = verb::stats, .key = long_group}), errc::invalid_argument);
   EXPECT_EQ(refused({.op = verb::stats, .key = std::string_view(long_group).substr(1)}), errc::ok);
   EXPECT_EQ(refused({.op = verb::verbosity, .delta = 1ULL << 32}), errc::invalid_argument);
+  for (const std::string_view name : {"", "a b", "a\r\nflush_all"})
+    EXPECT_EQ(refused({.op = verb::config, .key = name}), errc::invalid_key) << name;
   // Never read: the length decides.
   EXPECT_EQ(refused({.op = verb::set, .key = "k", .value = {"v", 0x7fffffff}}),
             errc::value_too_large);

@@ -77,6 +77,22 @@ TEST(classic_parse, value_limits) {
   expect_malformed(classic::parse, "VALUE k" + key + " 0 1\r\n");
 }
 
+TEST(classic_parse, configuration_of_a_cluster) {
+  const seen s = whole("CONFIG cluster 0 147\r\n");
+  EXPECT_EQ(s.p.kind, reply_kind::value);
+  EXPECT_EQ(s.r.status, errc::ok);
+  EXPECT_EQ(s.r.key, "cluster");
+  EXPECT_EQ(s.p.body_size, 147U);
+  EXPECT_EQ(s.p.trailer, 2);
+  EXPECT_EQ(whole("CONFIG cluster 0 0\r\n").p.body_size, 0U);
+  EXPECT_EQ(whole("CONFIG " + std::string(250, 'k') + " 0 4294967295\r\n").p.body_size, UINT32_MAX);
+  for (const char* bad :
+       {"CONFIG\r\n", "CONFIG \r\n", "CONFIG cluster\r\n", "CONFIG cluster 0\r\n",
+        "CONFIG cluster 0 -1\r\n", "CONFIG cluster 0 4294967296\r\n", "CONFIG cluster 0 1 x\r\n",
+        "CONFIG  0 1\r\n", "CONFIG cluster 0 1\n", "config cluster 0 1\r\n", "CONFI\r\n"})
+    expect_malformed(classic::parse, bad);
+}
+
 TEST(classic_parse, plain_words) {
   expect_kind("END\r\n", reply_kind::end);
   for (const char* done : {"STORED\r\n", "DELETED\r\n", "TOUCHED\r\n", "OK\r\n", "RESET\r\n"})

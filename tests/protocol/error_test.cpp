@@ -33,9 +33,8 @@ TEST(error, faults) {
   for (const errc c :
        {errc::out_of_memory, errc::server_error, errc::client_error, errc::unattributed})
     EXPECT_EQ(fault_of(c), fault::server) << c;
-  for (const errc c :
-       {errc::resolve_failed, errc::connect_failed, errc::server_down, errc::connection_closed,
-        errc::protocol_error})
+  for (const errc c : {errc::resolve_failed, errc::connect_failed, errc::server_down,
+                       errc::connection_closed, errc::protocol_error})
     EXPECT_EQ(fault_of(c), fault::network) << c;
   for (const errc c : {errc::timeout, errc::overloaded}) EXPECT_EQ(fault_of(c), fault::clock) << c;
 }

@@ -341,4 +341,20 @@ TEST(KnownAnswers, TwemproxyKetamaWithCrc32UsesOneServer) {
   EXPECT_EQ(used.size(), 1U);
 }
 
+std::uint32_t first_byte(std::string_view key) noexcept {
+  return key.empty() ? 0 : static_cast<unsigned char>(key[0]);
+}
+
+TEST(OwnHash, IsUsedWhereAHashCanBeChosen) {
+  const std::vector<server_address> servers(3, server_address{.host = "h"});
+  const auto made = make_distribution("modula", servers, first_byte);
+  ASSERT_TRUE(made);
+  for (const std::string_view key : {"a", "b", "c", "zebra"}) {
+    EXPECT_EQ((*made)->pick(key), first_byte(key) % 3) << key;
+  }
+  EXPECT_FALSE(make_distribution("dalli", servers, first_byte));
+  EXPECT_FALSE(make_distribution("modula", servers, nullptr));
+  EXPECT_FALSE(make_distribution("no such", servers, first_byte));
+}
+
 }  // namespace

@@ -100,11 +100,16 @@ constexpr string_view examples = R"(Examples:
   cut -f1 keys.tsv | mcx which -
   mcx --servers a,b*2 which --distribution twemproxy-ketama --hash murmur user:1
   mcx --servers a,b,c ring --add d
+  mcx --servers "a;label=x,b;label=y" ring --remove b --add "c;label=y"
   mcx set minus -- --5
 
 SERVERS is a list as a,b:11212,[::1]:11211,unix:/path or a URI as
 memcached://a,b*2/?timeout=250ms&distribution=ketama&protocol=meta&prefix=app:
-The options here win over those of the URI, which has more, as ?pool_size=4.
+The options here win over those of the URI, which has more, as ?pool_size=4 or
+?replicas=2. Behind an address may stand its weight, label and zone, quoted for
+the shell: "a*2;label=cache-1;zone=east". What to do about servers that fail is
+chosen in the URI too: ?failover=next, ?failover=gutter&gutter=c,d,
+?max_failures=5, ... All of them, with what each costs: docs/clusters.md.
 
 DISTRIBUTION is one of
 )";

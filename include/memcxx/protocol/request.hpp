@@ -31,6 +31,7 @@ enum class verb : std::uint8_t {
   version,    // the server's version
   verbosity,  // the server's log level; `delta` is the level
   ping,       // an answer, and nothing else
+  config,     // a managed cluster's list of servers; `key` is its name, "cluster"
 };
 
 std::string_view name_of(verb v) noexcept;
