@@ -81,7 +81,7 @@ class client final : public verbs<client> {
   // own.
   result<void> run(batch& b);
 
-  // --- verbs for every server -----------------------------------------------------------------
+  // --- verbs for every server, those of the gutter too ------------------------------------------
   // Drops everything, after `delay`.
   std::vector<server_reply<done>> flush(std::chrono::seconds delay = {});
   // `group`: "" (general), "items", "slabs", "settings", "sizes", "conns", "reset", …

@@ -45,7 +45,8 @@ enum class error_policy : std::uint8_t {
 // failover's question.
 struct health_options {
   // So many calls in a row without a connection or an answer mark a server down. Calls that overlap
-  // in time count once, so one slow moment never does. 0: never.
+  // in time count once, so one slow moment never does. 0: no server is ever
+  // marked down, whatever else is set.
   unsigned max_failures = 3;
   // Marks it down, too: this share of the last calls (about 32) failed. 0: off; at most 1.
   double max_failure_rate = 0;

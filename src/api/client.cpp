@@ -54,7 +54,7 @@ template <class Command>
 std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
                                                               const Command& command) {
   const auto now = c.now();
-  auto all = uniform<Command>(now->map.own, [&](std::size_t) { return command; });
+  auto all = uniform<Command>(now->servers.size(), [&](std::size_t) { return command; });
   c.run(*now, all, timeout, routing::exchange::route::everywhere, 0);
   std::vector<server_reply<typename Command::reply>> out;
   auto replies = all.take();

@@ -141,7 +141,9 @@ TEST_P(load, a_server_that_drops_everybody_is_not_dialled_by_every_call) {
   for (auto& t : threads) t.join();
   // A few calls of each thread before the server is marked down, then a handful of probes.
   EXPECT_GT(calls, 600);
-  EXPECT_LE(server.accepted(), 60u);
+  // Six threads may each dial three times before three failures in a row are seen; then come
+  // probes.
+  EXPECT_LE(server.accepted(), 80u);
 }
 
 INSTANTIATE_TEST_SUITE_P(fault, load, testing::ValuesIn(every_protocol), protocol_name);
