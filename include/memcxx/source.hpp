@@ -45,6 +45,7 @@ result<std::unique_ptr<server_source>> discovery_source(std::string_view endpoin
 std::unique_ptr<server_source> file_source(std::string path);
 
 struct watch_options {
+  // Both between 1 ms and 30 days.
   std::chrono::milliseconds interval{30'000};  // between two questions, varied by a tenth
   std::chrono::milliseconds timeout{5'000};    // for one question, waiting for another included
   // Called on the watcher's thread (or refresh()'s caller's) when the source fails or the client
@@ -60,7 +61,7 @@ struct watch_options {
 // child has no such thread; its copy changes nothing, and refuses refresh() with not_supported.
 class watcher {
  public:
-  // Throws memcxx::exception when there is no source.
+  // Throws memcxx::exception when there is no source, or an option is out of its bounds.
   watcher(client which, std::unique_ptr<server_source> from, watch_options o = {});
   ~watcher();
   watcher(const watcher&) = delete;

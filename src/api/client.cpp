@@ -213,7 +213,12 @@ namespace {
 // The server of this name in a list, or an error that names it.
 result<std::vector<server_address>::iterator> named(std::vector<server_address>& list,
                                                     std::string_view name) {
-  const auto at = std::ranges::find(list, name, &server_address::name);
+  auto at = std::ranges::find(list, name, &server_address::name);
+  if (at == list.end()) {  // or as one would write it: without the usual port
+    if (const auto written = parse_server(name)) {
+      at = std::ranges::find(list, written->name(), &server_address::name);
+    }
+  }
   if (at != list.end()) return at;
   return std::unexpected(
       error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));

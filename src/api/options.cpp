@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -106,10 +107,20 @@ result<void> check_server(const server_address& s, const options& o) {
   return {};
 }
 
+// What a server may be called on a ring: its label, or what the clients in the field make of its
+// address.
+std::vector<std::string> ring_names(const server_address& s) {
+  if (!s.label.empty()) return {s.label};
+  const std::string with_port = s.host + ':' + std::to_string(s.port);
+  std::vector<std::string> names = {s.name(), with_port, '/' + with_port};
+  if (s.is_unix || s.port == default_port) names.push_back(s.host);
+  return names;
+}
+
 result<void> check_servers(const options& o) {
   if (o.servers.empty()) return api::invalid("there is no server");
   std::unordered_set<std::string> seen;
-  std::unordered_set<std::string> labels;
+  std::unordered_map<std::string, const server_address*> called;
   for (const auto* list : {&o.servers, &o.gutter}) {
     const std::string where = list == &o.gutter ? "gutter: " : "";
     for (const server_address& s : *list) {
@@ -117,9 +128,14 @@ result<void> check_servers(const options& o) {
         return api::invalid(where + std::string(fine.error().message()));
       if (!seen.insert(identity(s)).second)
         return api::invalid(where + "server " + api::in_quotes(s.name()) + " is listed twice");
-      const std::string label = s.label.empty() ? s.name() : s.label;
-      if (!labels.insert(label).second)
-        return api::invalid(where + "label " + api::in_quotes(label) + " belongs to two servers");
+      for (const std::string& name : ring_names(s)) {
+        const auto [at, is_new] = called.emplace(name, &s);
+        const server_address& other = *at->second;
+        // Without a label, only spellings of different servers can meet; no ring uses both.
+        if (is_new || &other == &s || (other.label.empty() && s.label.empty())) continue;
+        return api::invalid(where + "label " + api::in_quotes(name) + " belongs to two servers, " +
+                            api::in_quotes(other.name()) + " and " + api::in_quotes(s.name()));
+      }
     }
   }
   return {};

@@ -27,13 +27,20 @@ using clock = std::chrono::steady_clock;
 constexpr milliseconds shortest{1};
 constexpr milliseconds longest = std::chrono::days(30);
 
+void check_bounds(std::string_view name, milliseconds value) {
+  if (value >= shortest && value <= longest) return;
+  throw exception(error(errc::invalid_argument, std::string(name) + " of " +
+                                                    std::to_string(value.count()) +
+                                                    "ms is not between 1ms and 30 days"));
+}
+
 }  // namespace
 
 struct watcher::state final : engine::fork_guarded {
   state(client which, std::unique_ptr<server_source> from, watch_options o)
       : cache(std::move(which)), source(std::move(from)), settings(std::move(o)) {
-    settings.interval = std::clamp(settings.interval, shortest, longest);
-    settings.timeout = std::clamp(settings.timeout, shortest, longest);
+    check_bounds("interval", settings.interval);
+    check_bounds("timeout", settings.timeout);
   }
   ~state() = default;
 

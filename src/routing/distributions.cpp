@@ -47,6 +47,11 @@ constexpr std::array presets = {
     preset{"maglev", make_maglev, find_hash, "md5"},
 };
 
+// Every name that some client family has for a hash.
+constexpr std::array<std::string_view, 16> all_hash_names = {
+    "default",  "md5",     "crc",      "crc_32", "crc16",  "crc32",   "crc32a",  "fnv1_32",
+    "fnv1a_32", "fnv1_64", "fnv1a_64", "hsieh",  "murmur", "murmur3", "jenkins", "one_at_a_time"};
+
 std::unexpected<error> refuse(std::string message) {
   return std::unexpected(error(errc::invalid_argument, std::move(message)));
 }
@@ -54,6 +59,20 @@ std::unexpected<error> refuse(std::string message) {
 std::unexpected<error> refuse_name(std::string_view name) {
   std::string message = "unknown distribution '" + std::string(name) + "'; known are";
   for (const preset& p : presets) message.append(" ").append(p.name);
+  return refuse(std::move(message));
+}
+
+std::unexpected<error> refuse_hash(std::string_view distribution, std::string_view hash) {
+  return refuse("distribution '" + std::string(distribution) + "' has a hash of its own, and '" +
+                std::string(hash) + "' cannot be chosen");
+}
+
+std::unexpected<error> refuse_unknown_hash(const preset& p, std::string_view hash) {
+  std::string message = "unknown hash '" + std::string(hash) + "' for distribution '" +
+                        std::string(p.name) + "'; known are";
+  for (const std::string_view name : all_hash_names) {
+    if (p.find_hash(name) != nullptr) message.append(" ").append(name);
+  }
   return refuse(std::move(message));
 }
 
@@ -86,14 +105,13 @@ result<std::unique_ptr<distribution>> make_distribution(std::string_view name,
 
   if (found->find_hash == nullptr) {
     if (slash == std::string_view::npos) return make(*found, servers, nullptr);
-    return refuse("distribution '" + std::string(base) + "' has a hash of its own");
+    return refuse_hash(base, name.substr(slash + 1));
   }
   const std::string_view hash_name =
       slash == std::string_view::npos ? found->usual_hash : name.substr(slash + 1);
   const hash_function hash = found->find_hash(hash_name);
   if (hash == nullptr) {
-    return refuse("unknown hash '" + std::string(hash_name) + "' for distribution '" +
-                  std::string(base) + "'");
+    return refuse_unknown_hash(*found, hash_name);
   }
   return make(*found, servers, hash);
 }

@@ -473,6 +473,20 @@ TEST(check_options, names_the_culprit_of_a_cluster) {
                         "max_failure_rate of ");
 }
 
+// What one server is called on a ring must not be what another is called.
+TEST(check_options, a_label_is_no_other_servers_name) {
+  for (const char* list :
+       {"a,b;label=a", "a:11211,b,c;label=b", "[::1],b;label=::1", "a,b;label=/a:11211",
+        "[::1]:1,b;label=::1:1", "a;label=x,b;label=x", "unix:/s,b;label=/s"}) {
+    const auto o = parse_uri(list);
+    ASSERT_FALSE(o) << list;
+    EXPECT_NE(o.error().message().find("belongs to two servers"), string_view::npos) << o.error();
+  }
+  // Here each has a label, so nobody is called by an address.
+  EXPECT_TRUE(parse_uri("a;label=b,b;label=a"));
+  EXPECT_TRUE(parse_uri("a;label=a,b"));
+}
+
 TEST(check_options, accepts_a_whole_cluster) {
   options o;
   o.servers = {network("a"), network("b"), network("c")};
