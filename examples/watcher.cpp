@@ -40,7 +40,7 @@ int main() {
                            {.interval = 10s, .on_error = [](const memcxx::error& why) {
                               std::cerr << "the servers stay as they are: " << why << '\n';
                             }});
-  // [watcher]
+  // [end]
   cache.set("greeting", "hello").value();
 
   // The watcher finds out by itself within its interval; refresh() asks at once.
