@@ -96,7 +96,7 @@ class client final : public verbs<client> {
   // The name of the server that a key lives on. Routes any bytes, also a key that calls refuse.
   [[nodiscard]] std::string which(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> servers() const;
-  // A connection of one's own to one server (as servers() names it), outside the pool.
+  // A connection of one's own to one server (as servers() or a list names it), outside the pool.
   result<session> open(std::string_view server);
   // As given when it was made; servers() tells the servers of the moment.
   [[nodiscard]] const memcxx::options& settings() const noexcept;

@@ -271,7 +271,10 @@ void client::disconnect() {
 result<session> client::open(std::string_view name) {
   const auto now = core_->now();
   const auto names = now->map.own_names();
-  const auto at = std::ranges::find(names, name);
+  auto at = std::ranges::find(names, name);
+  if (at == names.end()) {
+    if (const auto written = parse_server(name)) at = std::ranges::find(names, written->name());
+  }
   if (at == names.end()) {
     return std::unexpected(
         error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));
