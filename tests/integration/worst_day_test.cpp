@@ -106,7 +106,9 @@ void report_and_judge(const char* policy, load& day, phase& quiet) {
       EXPECT_EQ(sum(*errors), excused ? timeouts->second : 0) << spelled(*errors);
     }
     if (!stalled) {
-      EXPECT_LE(p99, std::max(10 * quiet_p99, 20.0)) << "ms, for keys of healthy servers";
+      // The table has the measure. Starting a server forks this process, which under a sanitizer
+      // stands still for tens of milliseconds meanwhile.
+      EXPECT_LE(p99, std::max(10 * quiet_p99, 100.0)) << "ms, for keys of healthy servers";
       // No call outlasts its time, but for what the machine takes to wake its thread.
       EXPECT_LE(longest, static_cast<double>((call_timeout + 250ms).count()));
     }
