@@ -169,14 +169,14 @@ TEST(changes, bad_changes_name_the_culprit_and_change_nothing) {
   bad = {.host = "no such host"};
   refused(cache.add_server(bad), "no such host");
   refused(cache.remove_server("10.0.0.9:11211"), "10.0.0.9:11211");
-  refused(cache.remove_server("10.0.0.1"), "10.0.0.1");
+  refused(cache.remove_server("10.0.0.9"), "10.0.0.9");
   refused(cache.set_weight("10.0.0.9:11211", 2), "10.0.0.9:11211");
   refused(cache.set_weight("10.0.0.1:11211", 0), "10.0.0.1:11211");
   refused(cache.replace_servers({}), "no server");
   refused(cache.replace_servers({{.host = "a"}, {.host = "b"}, {.host = "A"}}), "A:11211");
   EXPECT_TRUE(ok(cache.replace_servers(o.servers)));  // as it is: no change
   EXPECT_EQ(told, 0);
-  ASSERT_TRUE(ok(cache.remove_server("10.0.0.2:11211")));
+  ASSERT_TRUE(ok(cache.remove_server("10.0.0.2")));  // as one would write it in a list
   EXPECT_EQ(told, 1);
   const auto last = cache.remove_server("10.0.0.1:11211");
   ASSERT_TRUE(fails(last, errc::invalid_argument));
