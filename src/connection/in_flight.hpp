@@ -28,7 +28,6 @@ struct pending {
   protocol::verb op = protocol::verb::ping;
   wire_form form = wire_form::classic;
   bool quiet = false;                // silence means the usual outcome
-  bool own = false;                  // the connection's own request (a fence, the handshake)
   bool abandoned = false;            // a user's request that nobody waits for any more
   bool answered = false;             // its value was delivered; only the end of its line is missing
   bool wants_value = true;           // of a read

@@ -66,7 +66,6 @@ void connection::state::ask_for_meta() {
   e.begin = out.end();
   e.op = verb::ping;
   e.form = wire_form::meta;
-  e.own = true;
   out.append("mn\r\n");
   asking = true;
 }
@@ -136,7 +135,6 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   e.op = r.op;
   e.form = form;
   e.quiet = r.quiet;
-  e.own = false;
   e.abandoned = e.answered = false;
   e.wants_value = asks(r.wants, want::value);
 
@@ -210,7 +208,6 @@ void connection::state::fence() {
   e.opaque = r.opaque;
   e.op = r.op;
   e.form = form;
-  e.own = true;
   write(r, form);
 }
 

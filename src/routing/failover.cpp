@@ -1,6 +1,6 @@
 // Requests that more than one server may answer: those of a server that cannot be used (failover),
-// and those of replicated items. Which servers, in which order, and which answer counts. Never
-// here: bytes on the wire, sockets, clocks.
+// and those of replicated items. Which servers, in which order, and which answer counts.
+// Never here: bytes on the wire, sockets, clocks.
 #include <algorithm>
 #include <array>
 
@@ -130,8 +130,10 @@ void exchange::outcome(std::uint32_t index, const response& r, std::uint32_t ser
   }
 
   ++c.tried;
-  const bool missed = options_.replicas > 1 && r.status == errc::miss;
-  if (missed || may_go_elsewhere(what, r)) {
+  // With replicas a miss or an error of one server is not the last word: another has the item too.
+  const bool try_next =
+      options_.replicas > 1 && (r.status == errc::miss || fault_of(r.status) == fault::server);
+  if (try_next || may_go_elsewhere(what, r)) {
     // A failure is remembered before a miss: the server that failed may have had the item.
     const bool keep = c.best_place == UINT8_MAX || (c.answered && is_failure(r));
     if (keep) {
