@@ -25,6 +25,9 @@ std::unexpected<error> fail(errc code, const std::string& name, const std::strin
 
 result<std::vector<std::string>> resolve(const std::string& name, clock::time_point deadline) try {
   using std::chrono::milliseconds;
+  // However fast the resolver is: what begins too late is late.
+  if (clock::now() >= deadline)
+    return fail(errc::timeout, name, "the name did not resolve in time");
   const auto asked = transport::lookup::start(name, default_port);
   while (!asked->ready()) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
