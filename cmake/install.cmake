@@ -4,7 +4,11 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/memcxx)
 
-install(TARGETS memcxx_protocol memcxx EXPORT memcxxTargets)
+set(libraries memcxx_protocol memcxx)
+if(MEMCXX_ASYNC)
+  list(APPEND libraries memcxx_async)
+endif()
+install(TARGETS ${libraries} EXPORT memcxxTargets)
 install(DIRECTORY include/memcxx DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT memcxxTargets NAMESPACE memcxx:: DESTINATION ${package_dir})
 if(TARGET mcx)

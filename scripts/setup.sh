@@ -9,9 +9,12 @@ say() { printf '\n== %s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 quickstart_packages=(g++ cmake ninja-build pkg-config python3 memcached libcli11-dev
-                     nlohmann-json3-dev)
+                     nlohmann-json3-dev libmsgpack-cxx-dev zlib1g-dev liblz4-dev libzstd-dev
+                     libasio-dev)
 test_packages=("${quickstart_packages[@]}" nutcracker libgtest-dev ccache strace clang-19
-               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19)
+               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 python3-venv ruby-dalli)
+# A newer Go than Debian's does as well.
+command -v go >/dev/null || test_packages+=(golang-go)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

@@ -45,7 +45,7 @@ ROOMS = [
                               PURE, PURE_CODE)),
     (r"src/routing/", Room(r"memcxx/(?!async|client).*|routing/.*",
                            rf"{THIRD_PARTY}|{NETWORK}", PURE_CODE)),
-    (r"src/codec/", Room(r"memcxx/(?!async|client).*|codec/.*", PURE, PURE_CODE)),
+    (r"src/codec/", Room(r"memcxx/(?!async|client).*|codec/.*|routing/sha1\.hpp", PURE, PURE_CODE)),
     (r"src/transport/", Room(r"memcxx/(error|options)\.hpp|transport/.*", r"(boost/)?asio.*")),
     (r"src/engine/async", Room(r"memcxx/.*|(engine|routing|transport)/.*", r"openssl/.*")),
     (r"src/engine/", Room(r"memcxx/(?!async).*|(engine|routing|transport)/.*")),
@@ -55,7 +55,7 @@ ROOMS = [
                        rf"{THIRD_PARTY}|(?!arpa/inet\.h)({NETWORK})")),  # inet_pton reads addresses
     (r"tools/mcx/", Room(r"memcxx/.*|mcx/.*", rf"openssl/.*|{NETWORK}")),
     (r"(examples|tests/install)/", Room(r"memcxx/.*", r"openssl/.*")),
-    (r"tests/(protocol|connection|routing|driver|api|compat)/",
+    (r"tests/(protocol|connection|routing|driver|codec|api|compat)/",
      Room(r".*", NETWORK, {r"\b(sleep_for|sleep_until|usleep|nanosleep)\b": "a unit test sleeps"})),
 ]
 PROTOCOLS = ("classic", "meta", "binary")

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <memcxx/command.hpp>
+#include <memcxx/operation.hpp>
 #include <memcxx/verbs.hpp>
 
 namespace memcxx {
@@ -48,37 +49,60 @@ class batch final : public verbs<batch>, private call {
   batch_reply<typename Command::reply> execute(Command c) {
     c.key = keep(c.key);
     if constexpr (requires { c.value; }) c.value = keep(c.value);
-    auto queued = std::make_unique<typed_slot<Command>>(c);
-    batch_reply<typename Command::reply> reply(queued->gather.outcome());
+    auto queued = std::make_unique<typed_slot<Command>>(std::move(c));
+    batch_reply<typename Command::reply> reply(queued->run.outcome());
     queue(std::move(queued));
     return reply;
   }
 
-  [[nodiscard]] std::size_t size() const noexcept override { return slots_.size(); }
+  // Verbs queued.
+  [[nodiscard]] std::size_t size() const noexcept override {
+    return ran_ ? index_.size() : slots_.size();
+  }
   [[nodiscard]] bool empty() const noexcept { return slots_.empty(); }
 
  private:
   friend class client;
   friend class session;
+  template <class>
+  friend class basic_async_client;
 
   struct slot {
     virtual ~slot() = default;
-    virtual protocol::refusal request(protocol::request& out) const noexcept = 0;
-    virtual std::span<char> on_value(std::size_t size) noexcept = 0;
-    virtual void on_response(const protocol::response& r, std::string_view server) noexcept = 0;
+    virtual bool begin_step(unsigned step, const value_codec& values) noexcept = 0;
+    virtual std::size_t parts() const noexcept = 0;
+    virtual protocol::refusal request(std::size_t part, protocol::request& out) const noexcept = 0;
+    virtual std::span<char> on_value(std::size_t part, const protocol::response& head,
+                                     std::size_t size) noexcept = 0;
+    virtual void on_response(std::size_t part, const protocol::response& r,
+                             std::string_view server) noexcept = 0;
+    virtual void fail(const error& why) noexcept = 0;
+    virtual const error* failure() noexcept = 0;  // null when there is none
   };
   template <class Command>
   struct typed_slot final : slot {
-    explicit typed_slot(const Command& c) : command(c) {}
-    protocol::refusal request(protocol::request& out) const noexcept override {
-      return command.to_request(out);
+    explicit typed_slot(Command&& c) : command(std::move(c)) {}
+    bool begin_step(unsigned step, const value_codec& values) noexcept override {
+      return run.begin_step(step, values);
     }
-    std::span<char> on_value(std::size_t size) noexcept override { return gather.on_value(size); }
-    void on_response(const protocol::response& r, std::string_view server) noexcept override {
-      gather.on_response(r, server);
+    std::size_t parts() const noexcept override { return run.parts(); }
+    protocol::refusal request(std::size_t part, protocol::request& out) const noexcept override {
+      return run.request(part, out);
+    }
+    std::span<char> on_value(std::size_t part, const protocol::response& head,
+                             std::size_t size) noexcept override {
+      return run.on_value(part, head, size);
+    }
+    void on_response(std::size_t part, const protocol::response& r,
+                     std::string_view server) noexcept override {
+      run.on_response(part, r, server);
+    }
+    void fail(const error& why) noexcept override { run.outcome() = std::unexpected(why); }
+    const error* failure() noexcept override {
+      return run.outcome() ? nullptr : &run.outcome().error();
     }
     Command command;
-    gathered<Command> gather;
+    operation<Command> run{command};
   };
 
   std::string_view keep(std::string_view bytes);
@@ -88,6 +112,7 @@ class batch final : public verbs<batch>, private call {
   [[nodiscard]] static error ran_before();
   [[nodiscard]] result<void> outcome() const;
 
+  bool begin_step(unsigned step, const value_codec& values) noexcept override;
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
   std::span<char> on_value(std::size_t i, const protocol::response& head,
                            std::size_t size) noexcept override;
@@ -98,7 +123,7 @@ class batch final : public verbs<batch>, private call {
   static constexpr std::size_t block_size = 16 * 1024;
   std::vector<std::unique_ptr<char[]>> blocks_;  // keys and values; the last is being filled
   std::size_t free_ = 0;                         // bytes left in it
-  error first_failure_;
+  step_index index_;
   bool ran_ = false;
 };
 

@@ -2,26 +2,35 @@
 // Never here: the asynchronous client, Asio, protocol bytes.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <memcxx/batch.hpp>
 #include <memcxx/command.hpp>
 #include <memcxx/item.hpp>
+#include <memcxx/operation.hpp>
 #include <memcxx/options.hpp>
 #include <memcxx/session.hpp>
+#include <memcxx/single_flight.hpp>
 #include <memcxx/verbs.hpp>
 
 namespace memcxx {
 
 struct core;
+struct client_access;
 
 // One entry of set_many.
 struct store_entry {
@@ -71,9 +80,30 @@ class client final : public verbs<client> {
   items get_many(std::span<const std::string_view> keys, get_options o = {.cas = false});
   items get_many(std::span<const std::string> keys, get_options o = {.cas = false});
   items get_many(std::initializer_list<std::string_view> keys, get_options o = {.cas = false});
+  // Typed: `auto users = cache.get_many<user>(keys);`. Keys are a range of what reads as a string.
+  template <class T, std::ranges::forward_range Keys>
+    requires stringlike<std::ranges::range_value_t<Keys>>
+  values_of<T> get_many(const Keys& keys, const get_options& o = {.cas = false}) {
+    values_call<T> c(keys, o);
+    run(c.what());
+    return c.take();
+  }
+  template <class T>
+  values_of<T> get_many(std::initializer_list<std::string_view> keys,
+                        const get_options& o = {.cas = false}) {
+    return get_many<T>(std::span(keys.begin(), keys.size()), o);
+  }
   // Stores go out without waiting for each other. Cas tokens are not told.
   many<stored> set_many(std::span<const store_entry> entries);
   many<stored> set_many(std::initializer_list<store_entry> entries);
+  // Typed: a map, or another range of pairs of a key and a value that a codec takes. Strings count
+  // as typed, too, and are read with get<std::string>.
+  template <storable_pairs Pairs>
+  many<stored> set_many(const Pairs& pairs, const store_options& o = {}) {
+    outcomes_call<commands::store_value> c(stores_of(pairs, o));
+    run(c.what());
+    return c.take();
+  }
   many<done> remove_many(std::span<const std::string_view> keys);
   many<done> remove_many(std::span<const std::string> keys);
   many<done> remove_many(std::initializer_list<std::string_view> keys);
@@ -92,6 +122,22 @@ class client final : public verbs<client> {
   // Deletes a key on every server, for keys that moved between them.
   std::vector<server_reply<done>> remove_everywhere(std::string_view key);
 
+  // --- computed values ------------------------------------------------------------------------
+  // The value of a key, or what `compute` answers (a T or a result<T>), stored for as long as `t`.
+  // Of concurrent callers of one process and key, one computes and the others wait for it and get a
+  // copy: also its error, also what it throws. They wait as long as it takes; whoever wants less
+  // gives compute a bound of its own.
+  //
+  //   auto page = cache.cache("page:1", 60s, [&] { return render(1); });  // result<std::string>
+  //
+  // A cache that fails is not the caller's problem: a server that cannot be reached, and a value
+  // that cannot be read, are computed; a value that cannot be stored is counted
+  // (unclaimed_errors). The caller's own errors (invalid_key) surface. A computation that asks for
+  // its own key is refused with invalid_argument.
+  template <class F>
+  auto cache(std::string_view key, const ttl& t, F&& compute)
+      -> result<value_type_of<std::invoke_result_t<F&>>>;
+
   // --- servers --------------------------------------------------------------------------------
   // The name of the server that a key lives on. Routes any bytes, also a key that calls refuse.
   [[nodiscard]] std::string which(std::string_view key) const;
@@ -108,7 +154,7 @@ class client final : public verbs<client> {
   result<void> remove_server(std::string_view name);
   result<void> set_weight(std::string_view name, std::uint32_t weight);
   result<void> replace_servers(std::vector<server_address> servers);
-  // Failures of quiet requests that nobody waited for.
+  // Failures that nobody waited for: of quiet requests, and of stores by cache().
   [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept;
   // Closes idle connections; the next call opens what it needs.
   void disconnect();
@@ -117,10 +163,39 @@ class client final : public verbs<client> {
   void run(call& c);
 
  private:
+  friend struct client_access;
   explicit client(std::shared_ptr<core> c) noexcept;
+  [[nodiscard]] single_flight& flights() const noexcept;
+  void count_unclaimed() noexcept;
 
   std::shared_ptr<core> core_;
   std::chrono::milliseconds timeout_;
 };
+
+template <class F>
+auto client::cache(std::string_view key, const ttl& t, F&& compute)
+    -> result<value_type_of<std::invoke_result_t<F&>>> {
+  using T = value_type_of<std::invoke_result_t<F&>>;
+  // Of a read, value_too_large is about what is there.
+  const auto whose = [](const error& e) {
+    return e == errc::value_too_large ? fault::value : fault_of(e.code());
+  };
+  auto hit = get<T>(key);
+  if (hit || whose(hit.error()) == fault::caller) return hit;
+  return flights().run<T>(key, [&]() -> result<T> {
+    // Another caller's computation may have ended since.
+    if (hit.error() == errc::miss) {
+      if (hit = get<T>(key); hit) return hit;
+    }
+    result<T> made = compute();
+    const fault why = whose(hit.error());
+    if (made && (why == fault::answer || why == fault::value)) {
+      const auto kept =
+          execute(commands::store_value::of(protocol::verb::set, key, *made, {.ttl = t}));
+      if (!kept) count_unclaimed();
+    }
+    return made;
+  });
+}
 
 }  // namespace memcxx

@@ -1,5 +1,5 @@
 // Every verb once: a command knows how to become a request and how to read its response. The
-// blocking client, a batch and a session run the same commands.
+// blocking client, a batch and a session run the same commands (operation.hpp).
 // Never here: I/O, routing, how a request is encoded.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <memcxx/codec.hpp>
 #include <memcxx/error.hpp>
 #include <memcxx/item.hpp>
 #include <memcxx/protocol/request.hpp>
@@ -50,6 +51,8 @@ struct store_options {
   // With `cas`: an older token still stores, but marks the item stale (meta).
   bool invalidate = false;
   std::uint32_t opaque = 0;
+  // Typed stores: value_options::min_compress for this one. Their flags are the dialect's.
+  std::optional<std::size_t> min_compress = std::nullopt;
 };
 
 struct counter_options {
@@ -68,11 +71,17 @@ struct remove_options {
   std::uint32_t opaque = 0;
 };
 
+class value_codec;
+
 // One call as an engine sees it: requests by index, and somewhere to put their responses. An engine
 // asks for request(i) any number of times, and gets the same each time; it delivers exactly one
-// final response for each index.
+// final response for each index. Most calls are one step of requests. A value that lies in several
+// items takes another: what is asked for then depends on the answers of the step before.
 class call {
  public:
+  // Begins step 0, 1, …: size() and request() are this step's from now on. False when there is
+  // nothing more to ask. `values` outlives the call.
+  virtual bool begin_step(unsigned step, const value_codec& values) noexcept;
   [[nodiscard]] virtual std::size_t size() const noexcept = 0;
   // Fills `out`; views in it stay valid until response i has been delivered. A refusal (a ttl that
   // cannot be sent) ends request i before any I/O.
@@ -101,7 +110,7 @@ struct get {
   get_options options = {};
 
   protocol::refusal to_request(protocol::request& out) const noexcept;
-  static void read(const protocol::response& r, item& out);
+  static void read(const protocol::response& r, item_attributes& out);
 };
 
 struct gat {
@@ -111,7 +120,37 @@ struct gat {
   get_options options = {};
 
   protocol::refusal to_request(protocol::request& out) const noexcept;
-  static void read(const protocol::response& r, item& out) { get::read(r, out); }
+  static void read(const protocol::response& r, item_attributes& out) { get::read(r, out); }
+};
+
+// Reads into the caller's memory, which has to outlive the call. errc::value_too_large when the
+// value is longer than the buffer; what the buffer then holds is not told.
+struct get_into {
+  using reply = item_view;
+  std::string_view key = {};
+  std::span<char> buffer = {};
+  get_options options = {};
+
+  protocol::refusal to_request(protocol::request& out) const noexcept;
+};
+
+// A read of a typed value: get, or gat with a ttl.
+struct read_value {
+  std::string_view key = {};
+  std::optional<memcxx::ttl> ttl = std::nullopt;
+  get_options options = {};
+
+  protocol::refusal to_request(protocol::request& out) const noexcept;
+};
+template <class T>
+struct get_value : read_value {
+  using value_type = T;
+  using reply = T;
+};
+template <class T>
+struct get_item : read_value {
+  using value_type = T;
+  using reply = item_of<T>;
 };
 
 // Stores: `op` is set, add, replace, append, prepend or cas.
@@ -124,6 +163,38 @@ struct store {
 
   protocol::refusal to_request(protocol::request& out) const noexcept;
   static void read(const protocol::response& r, stored& out) { out.cas = r.cas; }
+};
+
+// The same for a typed value, which is packed by the client's dialect when the call begins.
+struct store_value {
+  using reply = stored;
+  protocol::verb op = protocol::verb::set;
+  std::string_view key = {};
+  std::string_view value = {};  // its canonical form, unless that is in `scratch`
+  store_options options = {};
+  value_kind kind = value_kind::bytes;
+  bool in_scratch = false;
+  std::string scratch = {};
+  error refused = {};  // the codec's
+
+  template <storable T>
+  static store_value of(protocol::verb op, std::string_view key, const T& v,
+                        const store_options& options) {
+    store_value c{.op = op, .key = key, .options = options};
+    c.take(codec<T>::encode(v, c.scratch));
+    return c;
+  }
+  // Copies the value in, if it is elsewhere.
+  void own() {
+    if (!std::exchange(in_scratch, true)) scratch = value;
+    value = {};
+  }
+  [[nodiscard]] value_view canonical() const noexcept {
+    return {kind, in_scratch ? std::string_view(scratch) : value};
+  }
+
+ private:
+  void take(const result<value_view>& encoded);
 };
 
 struct remove {
@@ -218,84 +289,5 @@ struct cluster_config {
 };
 
 }  // namespace commands
-
-// Gathers the response to one command. A value goes from the receive buffer, or straight from the
-// socket, into the reply's own string, and is never copied again.
-template <class Command>
-class gathered {
- public:
-  using reply = typename Command::reply;
-
-  std::span<char> on_value(std::size_t size) noexcept {
-    if constexpr (holds_value) {
-      try {
-        // The library may offer more than was asked for.
-        bytes_of(value_).resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
-        return bytes_of(value_);
-      } catch (...) {
-        return {};  // the connection finds room, or fails
-      }
-    }
-    return {};
-  }
-
-  void on_response(const protocol::response& r, std::string_view server) noexcept try {
-    if (r.status != errc::ok) {
-      outcome_ = std::unexpected(error_of(r, server));
-      return;
-    }
-    if constexpr (holds_value) {
-      // Either it was read straight into the string, or it is still in the receive buffer.
-      if (r.value.data() != bytes_of(value_).data()) bytes_of(value_).assign(r.value);
-    }
-    Command::read(r, value_);
-    if (!r.more) outcome_ = std::move(value_);
-  } catch (...) {
-    outcome_ = std::unexpected(error(errc::out_of_memory));
-  }
-
-  [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
-  [[nodiscard]] const result<reply>& outcome() const noexcept { return outcome_; }
-
- private:
-  // Replies that a value has a place in. A response that has text instead (a version) has no value,
-  // and its command takes the text.
-  static constexpr bool holds_value =
-      std::is_same_v<reply, item> || std::is_same_v<reply, std::string>;
-  static std::string& bytes_of(item& i) noexcept { return i.value; }
-  static std::string& bytes_of(std::string& s) noexcept { return s; }
-
-  reply value_{};
-  result<reply> outcome_ = std::unexpected(error(errc::cancelled));
-};
-
-// A call of one command, on the caller's stack.
-template <class Command>
-class single_call final : public call {
- public:
-  explicit single_call(const Command& c) noexcept : command_(c) {}
-
-  std::size_t size() const noexcept override { return 1; }
-  protocol::refusal request(std::size_t, protocol::request& out) const noexcept override {
-    return command_.to_request(out);
-  }
-  std::span<char> on_value(std::size_t, const protocol::response&,
-                           std::size_t n) noexcept override {
-    return gathered_.on_value(n);
-  }
-  void on_response(std::size_t, const protocol::response& r,
-                   std::string_view server) noexcept override {
-    gathered_.on_response(r, server);
-  }
-  bool quiet() const noexcept override {
-    if constexpr (requires { command_.options.quiet; }) return command_.options.quiet;
-    return false;
-  }
-  result<typename Command::reply>&& take() noexcept { return std::move(gathered_.outcome()); }
-
- private:
-  const Command& command_;
-  gathered<Command> gathered_;
-};
 
 }  // namespace memcxx

@@ -104,6 +104,9 @@ class connection {
   // Requests of it that still wait to be written are written; large values that the send buffer
   // only refers to are copied first.
   void abandon(const protocol::response_handler& to);
+  // The same, but first each of its requests without a response gets this one: `code`, and `why` as
+  // its text. What was submitted may have been, or may yet be, executed.
+  void abandon(protocol::response_handler& to, errc code, std::string_view why);
   // How many abandoned requests ended in an error that nobody was told. Grows only.
   [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept;
 

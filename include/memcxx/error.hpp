@@ -7,6 +7,7 @@
 #include <expected>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -48,9 +49,14 @@ enum class errc : std::uint8_t {
   overloaded,  // no connection became free in time, or a queue is full: nothing was sent
 
   cancelled,  // the call was given up by the caller before it ended
+
+  // The stored value's: it arrived whole, and is not what a typed read wanted. See error::item.
+  unknown_flags,  // flags that the client's dialect does not have
+  corrupt_value,  // cut off, damaged, or not of the format that its flags say
+  wrong_type,     // another type than was asked for, or one that cannot be read or written
 };
 
-enum class fault : std::uint8_t { none, answer, caller, server, network, clock };
+enum class fault : std::uint8_t { none, answer, caller, server, network, clock, value };
 
 // The name of a code as it is spelled above ("miss"). Never empty; static storage.
 std::string_view name_of(errc code) noexcept;
@@ -59,10 +65,19 @@ std::string_view name_of(errc code) noexcept;
 // (see error::whose) is the server's word for it.
 fault fault_of(errc code) noexcept;
 
+// An item as it lies in the server. Borrows from the error that carries it.
+struct raw_item {
+  std::uint32_t flags = 0;
+  std::string_view bytes = {};
+};
+
 // What was asked, said or found when an error arose. Immutable once made.
 struct error_details {
   std::string server;   // "host:port" or a socket's path; empty when no server was involved
   std::string message;  // the server's own words, or what was wrong and where
+  bool has_item = false;
+  std::uint32_t flags = 0;
+  std::string bytes = {};  // of the item, when it is the item's value that is wrong
 };
 
 // A failed call's reason: a code, and for everything but plain answers the server and a message.
@@ -72,12 +87,17 @@ class error {
   error() = default;
   error(errc code) noexcept : code_(code) {}  // implicit: `return errc::miss;`
   error(errc code, std::string message, std::string server = {});
+  // This error, carrying the item whose value it is about.
+  [[nodiscard]] error about(const raw_item& item) const;
 
   [[nodiscard]] errc code() const noexcept { return code_; }
   // Empty when no server was involved. Valid as long as this error or a copy of it.
   [[nodiscard]] std::string_view server() const noexcept;
   // Empty for plain answers. Valid as long as this error or a copy of it.
   [[nodiscard]] std::string_view message() const noexcept;
+  // The item as it was read, when its value is what is wrong: unknown_flags, corrupt_value,
+  // wrong_type, value_too_large once decompressed. Valid as long as this error or a copy of it.
+  [[nodiscard]] std::optional<raw_item> item() const noexcept;
   [[nodiscard]] fault whose() const noexcept;
   // One line for a log: "timeout at 10.0.0.1:11211: no answer within 250ms".
   [[nodiscard]] std::string what() const;

@@ -17,9 +17,9 @@
 
 namespace memcxx {
 
-// A stored item. What was not asked for, or what the protocol does not tell, is empty or 0.
-struct item {
-  std::string value;
+// What is known of an item beside its value. What was not asked for, or what the protocol does not
+// tell, is empty or 0.
+struct item_attributes {
   std::uint32_t flags = 0;
   std::uint64_t cas = 0;                            // for cas(); 0: not told
   std::optional<std::chrono::seconds> ttl;          // left to live; -1s: never expires
@@ -31,6 +31,15 @@ struct item {
   bool already_won = false;  // another caller is refreshing it
   std::uint32_t opaque = 0;  // as given in the options
 };
+
+template <class T>
+struct item_of : item_attributes {
+  T value{};
+};
+// A stored item as it is: its bytes, whatever its flags say.
+using item = item_of<std::string>;
+// The same in the memory of whoever asked (get_into).
+using item_view = item_of<std::string_view>;
 
 // The outcome of a store.
 struct stored {
@@ -95,10 +104,61 @@ class items {
   [[nodiscard]] std::size_t failures() const noexcept;
 
  private:
-  friend class get_many_call;
+  friend class items_call;
   class arena;
   std::vector<entry> entries_;
   std::unique_ptr<arena> arena_;
+};
+
+// The result of get_many<T>: for every key, in the order asked, a value or the reason why there is
+// none. Threads: a value.
+template <class T>
+class values_of {
+ public:
+  struct entry {
+    std::string_view key;  // in memory of the result
+    result<T> value;
+  };
+
+  values_of() = default;
+  values_of(std::unique_ptr<char[]> keys, std::vector<entry> entries) noexcept
+      : keys_(std::move(keys)), entries_(std::move(entries)) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+  // What was found for the i-th key. Values may be moved out.
+  [[nodiscard]] result<T>& operator[](std::size_t i) & noexcept { return entries_[i].value; }
+  [[nodiscard]] const result<T>& operator[](std::size_t i) const& noexcept {
+    return entries_[i].value;
+  }
+  const result<T>& operator[](std::size_t i) const&& = delete;
+  [[nodiscard]] auto begin() noexcept { return entries_.begin(); }
+  [[nodiscard]] auto end() noexcept { return entries_.end(); }
+  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
+  // The first entry's value with this key; nullptr when it was not asked for, or not found. Linear.
+  [[nodiscard]] const T* find(std::string_view key) const& noexcept {
+    for (const entry& e : entries_) {
+      if (e.key == key) return e.value ? &*e.value : nullptr;
+    }
+    return nullptr;
+  }
+  const T* find(std::string_view key) const&& = delete;
+  [[nodiscard]] std::size_t hits() const noexcept {
+    std::size_t n = 0;
+    for (const entry& e : entries_) n += e.value.has_value();
+    return n;
+  }
+  // Entries that are neither hit nor miss. Zero means that the result is complete.
+  [[nodiscard]] std::size_t failures() const noexcept {
+    std::size_t n = 0;
+    for (const entry& e : entries_) n += !e.value && !(e.value.error() == errc::miss);
+    return n;
+  }
+
+ private:
+  std::unique_ptr<char[]> keys_;
+  std::vector<entry> entries_;
 };
 
 // The result of set_many and remove_many: for every key, in the order given, what became of it.

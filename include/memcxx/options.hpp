@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <memcxx/connection.hpp>
+#include <memcxx/dialect.hpp>
 #include <memcxx/distribution.hpp>
 #include <memcxx/driver.hpp>
 #include <memcxx/error.hpp>
@@ -102,6 +103,10 @@ struct options {
   // Reads ask the replica in this zone first (server_address::zone).
   std::string zone;
 
+  // How typed values (get<T>, set(key, T)) are written: whose flags and formats, compression, long
+  // values, long keys. The verbs without a type see items as they are.
+  value_options values;
+
   // Drop all items of a server that was down before it is used again: they may be out of date.
   bool flush_on_reconnect = false;
 
@@ -126,9 +131,11 @@ struct options {
 // connect_timeout, pool_size, prefix, prefix_in_hash, hash_tag, max_value_size, check_keys,
 // keepalive, on_error, failover (surface, next or rehash, gutter), gutter (a list of servers),
 // gutter_ttl, replicas, zone, max_failures, max_failure_rate, retry_min, retry_max,
-// flush_on_reconnect, memory_limit. Their values are percent-encoded where they hold % or &.
-// Also understood, as python-memcached writes them: "inet:host:port", "inet6:[::1]:port".
-// Errors: invalid_argument says what and where; not_supported for TLS and credentials.
+// flush_on_reconnect, memory_limit, and of value_options dialect, min_compress, compressor,
+// compression_level, max_decompressed, split_over, hash_long_keys. Their values are percent-encoded
+// where they hold % or &. Also understood, as python-memcached writes them: "inet:host:port",
+// "inet6:[::1]:port". Errors: invalid_argument says what and where; not_supported for TLS and
+// credentials.
 result<options> parse_uri(std::string_view uri);
 // The same, on top of options that hold already (drivers, defaults): the URI wins.
 result<options> parse_uri(std::string_view uri, options defaults);

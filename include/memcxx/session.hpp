@@ -10,6 +10,7 @@
 #include <memcxx/batch.hpp>
 #include <memcxx/command.hpp>
 #include <memcxx/connection.hpp>
+#include <memcxx/operation.hpp>
 #include <memcxx/verbs.hpp>
 
 namespace memcxx {
@@ -18,7 +19,9 @@ struct core;
 
 // Has every verb of one key, and execute() for the rest: execute(commands::version{}),
 // execute(commands::stats{"items"}), … The client's prefix, deadlines and retry rule apply: a
-// connection that died while idle is replaced. Threads: not safe to share. May outlive its client.
+// connection that died while idle is replaced. A typed value in pieces (options::values) is looked
+// for on this server alone, and one that is stored stays whole unless the client has just one
+// server. Threads: not safe to share. May outlive its client.
 class session final : public verbs<session> {
  public:
   ~session();

@@ -16,7 +16,7 @@ batch& batch::operator=(batch&& other) noexcept {
   slots_ = std::exchange(other.slots_, {});
   blocks_ = std::exchange(other.blocks_, {});
   free_ = std::exchange(other.free_, 0);
-  first_failure_ = std::exchange(other.first_failure_, {});
+  index_ = std::exchange(other.index_, {});
   ran_ = std::exchange(other.ran_, false);
   return *this;
 }
@@ -43,26 +43,30 @@ std::string_view batch::keep(std::string_view bytes) {
 
 void batch::queue(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
 
-protocol::refusal batch::request(std::size_t i, protocol::request& out) const noexcept {
-  return slots_[i]->request(out);
+bool batch::begin_step(unsigned step, const value_codec& values) noexcept try {
+  index_.clear();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i]->begin_step(step, values)) index_.add(i, slots_[i]->parts());
+  }
+  return index_.size() != 0;
+} catch (...) {
+  index_.clear();
+  for (const auto& s : slots_) s->fail(errc::out_of_memory);
+  return false;
 }
 
-std::span<char> batch::on_value(std::size_t i, const protocol::response&,
+protocol::refusal batch::request(std::size_t i, protocol::request& out) const noexcept {
+  return slots_[index_[i].operation]->request(index_[i].part, out);
+}
+
+std::span<char> batch::on_value(std::size_t i, const protocol::response& head,
                                 std::size_t size) noexcept {
-  return slots_[i]->on_value(size);
+  return slots_[index_[i].operation]->on_value(index_[i].part, head, size);
 }
 
 void batch::on_response(std::size_t i, const protocol::response& r,
                         std::string_view server) noexcept {
-  const fault whose = fault_of(r.status);
-  if (whose != fault::none && whose != fault::answer && first_failure_ == errc::ok) {
-    try {
-      first_failure_ = error_of(r, server);
-    } catch (...) {
-      first_failure_ = r.status;
-    }
-  }
-  slots_[i]->on_response(r, server);
+  slots_[index_[i].operation]->on_response(index_[i].part, r, server);
 }
 
 error batch::ran_before() {
@@ -70,8 +74,11 @@ error batch::ran_before() {
 }
 
 result<void> batch::outcome() const {
-  if (first_failure_ == errc::ok) return {};
-  return std::unexpected(first_failure_);
+  for (const auto& s : slots_) {
+    const error* const why = s->failure();
+    if (why != nullptr && why->whose() != fault::answer) return std::unexpected(*why);
+  }
+  return {};
 }
 
 }  // namespace memcxx

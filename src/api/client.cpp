@@ -6,7 +6,6 @@
 #include <memcxx/client.hpp>
 
 #include "api/core.hpp"
-#include "api/items.hpp"
 
 namespace memcxx {
 
@@ -55,7 +54,7 @@ std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseco
                                                               const Command& command) {
   const auto now = c.now();
   auto all = uniform<Command>(now->servers.size(), [&](std::size_t) { return command; });
-  c.run(*now, all, timeout, routing::exchange::route::everywhere, 0);
+  c.run_on(*now, all, timeout, routing::exchange::route::everywhere);
   std::vector<server_reply<typename Command::reply>> out;
   auto replies = all.take();
   for (std::size_t i = 0; i < replies.size(); ++i) {
@@ -77,15 +76,13 @@ result<std::shared_ptr<core>> from_uri(std::string_view servers) {
 
 template <class Key>
 many<done> remove_all(client& c, std::span<const Key> keys) {
-  auto all = uniform<commands::remove>(keys.size(),
-                                       [keys](std::size_t i) { return commands::remove{keys[i]}; });
-  c.run(all);
-  return many<done>(all.take());
+  std::vector<commands::remove> removes;
+  removes.reserve(keys.size());
+  for (const Key& key : keys) removes.push_back({key});
+  outcomes_call<commands::remove> all(std::move(removes));
+  c.run(all.what());
+  return all.take();
 }
-
-// Longer values are stored one answer each: should the server refuse one for its length, it is
-// certain which.
-constexpr std::size_t surely_accepted = std::size_t{32} << 10;
 
 }  // namespace
 
@@ -128,13 +125,13 @@ result<void> client::run(batch& b) {
 // --- many keys ---------------------------------------------------------------------------------
 
 items client::get_many(std::span<const std::string_view> keys, get_options o) {
-  get_many_call c(keys, o);
+  items_call c(keys, o);
   run(c);
   return c.take();
 }
 
 items client::get_many(std::span<const std::string> keys, get_options o) {
-  get_many_call c(keys, o);
+  items_call c(keys, o);
   run(c);
   return c.take();
 }
@@ -189,7 +186,8 @@ std::vector<server_reply<done>> client::ping() {
   return everywhere(*core_, timeout_, commands::ping{});
 }
 std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) {
-  return everywhere(*core_, timeout_, commands::remove{key});
+  std::string storage;
+  return everywhere(*core_, timeout_, commands::remove{core_->values.item_key(key, storage)});
 }
 
 // --- servers -----------------------------------------------------------------------------------
@@ -264,6 +262,9 @@ result<void> client::replace_servers(std::vector<server_address> servers) {
 
 std::uint64_t client::unclaimed_errors() const noexcept { return core_->unclaimed(); }
 
+single_flight& client::flights() const noexcept { return core_->flights; }
+void client::count_unclaimed() noexcept { ++core_->not_kept; }
+
 void client::disconnect() {
   for (const auto& s : core_->now()->servers) s->close_idle();
 }
@@ -286,6 +287,7 @@ result<session> client::open(std::string_view name) {
   o.failover = failover_policy::surface;
   o.replicas = 1;
   o.pool_size = 1;
+  if (names.size() > 1) o.values.split_over = 0;  // readers look for the pieces on all servers
   // One server needs no distribution; and a driver is the same one, so that it has the same items.
   o.custom_distribution = nullptr;
   o.distribution = "modula";

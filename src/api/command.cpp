@@ -1,5 +1,7 @@
 // How commands become requests, and how errors are made of responses. See command.hpp.
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <string>
 
 #include <memcxx/command.hpp>
@@ -66,6 +68,8 @@ stat_value typed(std::string_view text) {
 
 }  // namespace
 
+bool call::begin_step(unsigned step, const value_codec&) noexcept { return step == 0; }
+
 std::span<char> call::on_value(std::size_t, const protocol::response&, std::size_t) noexcept {
   return {};
 }
@@ -87,7 +91,7 @@ refusal get::to_request(request& out) const noexcept {
   return put_read(key, options, out);
 }
 
-void get::read(const protocol::response& r, item& out) {
+void get::read(const protocol::response& r, item_attributes& out) {
   using std::chrono::seconds;
   out.flags = r.flags;
   out.cas = r.cas;
@@ -107,10 +111,48 @@ refusal gat::to_request(request& out) const noexcept {
   return put_read(key, options, out);
 }
 
+refusal get_into::to_request(request& out) const noexcept {
+  out.op = verb::get;
+  return put_read(key, options, out);
+}
+
+refusal read_value::to_request(request& out) const noexcept {
+  out.op = ttl ? verb::gat : verb::get;
+  if (ttl) {
+    if (const refusal no = put_ttl(*ttl, out.ttl)) return no;
+  }
+  if (!options.value) {
+    return {errc::invalid_argument, "a typed read without the value; get() reads attributes alone"};
+  }
+  return put_read(key, options, out);
+}
+
+void store_value::take(const result<value_view>& encoded) {
+  if (!encoded) {
+    refused = encoded.error();
+    return;
+  }
+  kind = encoded->kind;
+  const std::string_view bytes = encoded->bytes;
+  const auto from = reinterpret_cast<std::uintptr_t>(scratch.data());
+  const auto at = reinterpret_cast<std::uintptr_t>(bytes.data());
+  in_scratch = at >= from && at < from + std::max<std::size_t>(scratch.size(), 1);
+  if (!in_scratch) {
+    value = bytes;
+  } else if (at == from) {
+    scratch.resize(bytes.size());
+  } else {
+    scratch = std::string(bytes);
+  }
+}
+
 refusal store::to_request(request& out) const noexcept {
   out.op = op;
   out.key = key;
   out.value = value;
+  if (options.min_compress) {
+    return {errc::invalid_argument, "min_compress is for typed stores, as set<std::string>(…)"};
+  }
   out.flags = options.flags;
   out.cas = options.cas;
   out.quiet = options.quiet;

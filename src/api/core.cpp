@@ -15,16 +15,6 @@ bool same_place(const server_address& a, const server_address& b) {
   return a.scheme == b.scheme && a.host == b.host && a.port == b.port && a.is_unix == b.is_unix;
 }
 
-void pass_on(const options& o, const std::vector<engine::server::event>& events) {
-  for (const auto& e : events) {
-    if (e.up) {
-      if (o.on_server_up) o.on_server_up(e.server);
-    } else if (o.on_server_down) {
-      o.on_server_down(e.server, e.why);
-    }
-  }
-}
-
 }  // namespace
 
 result<std::shared_ptr<const core::snapshot>> core::build(const options& o,
@@ -49,8 +39,11 @@ result<std::shared_ptr<const core::snapshot>> core::build(const options& o,
 
 result<std::shared_ptr<core>> core::make(options o) {
   if (auto ok = check(o); !ok) return std::unexpected(std::move(ok).error());
+  auto values = value_codec::make(o.values, o.prefix.size());
+  if (!values) return std::unexpected(std::move(values).error());
   auto made = std::make_shared<core>();
   made->settings = std::move(o);
+  made->values = std::move(*values);
   auto first = made->build(made->settings, nullptr);
   if (!first) return std::unexpected(std::move(first).error());
   made->current_ = std::move(*first);
@@ -93,23 +86,47 @@ result<void> core::change(const edit& how) {
 // anew.
 void core::in_child() noexcept {
   std::construct_at(&changing_);
+  flights.in_child();
   reading_.unlock();
 }
 
 std::uint64_t core::unclaimed() const {
   const std::scoped_lock hold(reading_);
-  std::uint64_t n = unclaimed_before_;
+  std::uint64_t n = unclaimed_before_ + not_kept;
   for (const auto& s : current_->servers) n += s->unclaimed();
   return n;
 }
 
-void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::route how,
-               std::uint32_t only) {
-  run(*now(), c, timeout, how, only);
+void core::tell(const std::vector<engine::server::event>& events) const {
+  for (const auto& e : events) {
+    if (e.up) {
+      if (settings.on_server_up) settings.on_server_up(e.server);
+    } else if (settings.on_server_down) {
+      settings.on_server_down(e.server, e.why);
+    }
+  }
 }
 
-void core::run(const snapshot& s, call& c, std::chrono::milliseconds timeout,
-               routing::exchange::route how, std::uint32_t only) {
+void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::route how,
+               std::uint32_t only) {
+  if (!c.begin_step(0, values)) return;
+  const auto began = clock::now();
+  const auto servers = now();
+  run_step(*servers, c, timeout, began, began + timeout, how, only);
+  for (unsigned step = 1; c.begin_step(step, values); ++step) {
+    run_step(*servers, c, timeout, clock::now(), began + timeout, how, only);
+  }
+}
+
+void core::run_on(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                  routing::exchange::route how) {
+  const auto began = clock::now();
+  run_step(s, c, timeout, began, began + timeout, how, 0);
+}
+
+void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                    clock::time_point now, clock::time_point deadline, routing::exchange::route how,
+                    std::uint32_t only) {
   std::vector<engine::server::event> events;
   std::chrono::sys_seconds today{};
   if (!settings.gutter.empty()) {
@@ -117,8 +134,8 @@ void core::run(const snapshot& s, call& c, std::chrono::milliseconds timeout,
   }
   routing::exchange x(c, s.map, settings, today);
   x.prepare(how, only);
-  engine::run_blocking(x, s.servers, timeout, events);
-  if (!events.empty()) pass_on(settings, events);
+  engine::run_blocking(x, s.servers, timeout, now, deadline, events);
+  if (!events.empty()) tell(events);
 }
 
 }  // namespace memcxx

@@ -2,6 +2,7 @@
 // Never here: verbs, protocol bytes.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include <memcxx/command.hpp>
+#include <memcxx/dialect.hpp>
 #include <memcxx/options.hpp>
+#include <memcxx/single_flight.hpp>
 
 #include "engine/fork_guard.hpp"
 #include "engine/server.hpp"
@@ -35,20 +38,37 @@ struct core final : private engine::fork_guarded {
   using edit = std::function<result<void>(std::vector<server_address>&)>;
   result<void> change(const edit& how);
 
+  // Every step of the call, within one timeout.
   void run(call& c, std::chrono::milliseconds timeout,
            routing::exchange::route how = routing::exchange::route::by_key, std::uint32_t only = 0);
-  // The same on servers that the caller has looked at.
-  void run(const snapshot& s, call& c, std::chrono::milliseconds timeout,
-           routing::exchange::route how, std::uint32_t only);
+  // The same for a call of one step, on servers that the caller has looked at.
+  void run_on(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+              routing::exchange::route how);
+
+  // Passes on what was found out about servers. With no lock held.
+  void tell(const std::vector<engine::server::event>& events) const;
 
   // Failures that nobody waited for, of servers that have left as well.
   [[nodiscard]] std::uint64_t unclaimed() const;
 
   options settings;
+  value_codec values;
+  single_flight flights;
+  std::atomic<std::uint64_t> not_kept{0};  // stores of cache() that failed
 
  private:
-  void before_fork() noexcept override { reading_.lock(); }
-  void after_fork() noexcept override { reading_.unlock(); }
+  using clock = std::chrono::steady_clock;
+  void run_step(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                clock::time_point now, clock::time_point deadline, routing::exchange::route how,
+                std::uint32_t only);
+  void before_fork() noexcept override {
+    reading_.lock();
+    flights.before_fork();
+  }
+  void after_fork() noexcept override {
+    flights.after_fork();
+    reading_.unlock();
+  }
   void in_child() noexcept override;
   result<std::shared_ptr<const snapshot>> build(const options& o, const snapshot* before) const;
 

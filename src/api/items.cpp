@@ -1,9 +1,40 @@
-// The result of get_many. See item.hpp.
-#include "api/items.hpp"
-
+// The result of get_many, and how it is gathered: one arena for keys and values, one entry for each
+// key. See item.hpp and operation.hpp.
 #include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <memcxx/operation.hpp>
 
 namespace memcxx {
+
+// Memory that grows by blocks, so that what was given out stays where it is.
+class items::arena {
+ public:
+  char* take(std::size_t n) {
+    if (n > free_) {
+      const std::size_t size = std::max(n, next_);
+      blocks_.push_back(std::make_unique_for_overwrite<char[]>(size));
+      at_ = blocks_.back().get();
+      free_ = size;
+      next_ = std::min<std::size_t>(next_ * 2, std::size_t{1} << 20);
+    }
+    free_ -= n;
+    return std::exchange(at_, at_ + n);
+  }
+  std::string_view copy(std::string_view s) {
+    if (s.empty()) return {};
+    char* const to = take(s.size());
+    std::memcpy(to, s.data(), s.size());
+    return {to, s.size()};
+  }
+
+ private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* at_ = nullptr;
+  std::size_t free_ = 0;
+  std::size_t next_ = std::size_t{16} << 10;
+};
 
 items::items() = default;
 items::~items() = default;
@@ -22,6 +53,56 @@ std::size_t items::hits() const noexcept {
 std::size_t items::failures() const noexcept {
   return static_cast<std::size_t>(
       std::ranges::count_if(entries_, [](const entry& e) { return !e.hit() && !e.miss(); }));
+}
+
+// --- gathering ---------------------------------------------------------------------------------
+
+items_call::items_call(std::size_t keys, const get_options& o) : options_(o) {
+  gathered_.arena_ = std::make_unique<items::arena>();
+  gathered_.entries_.reserve(keys);
+}
+
+void items_call::add(std::string_view key) {
+  items::entry& e = gathered_.entries_.emplace_back();
+  e.key = gathered_.arena_->copy(key);
+  e.status = errc::cancelled;
+}
+
+protocol::refusal items_call::request(std::size_t i, protocol::request& out) const noexcept {
+  if (!options_.value || options_.ttl || options_.last_access || options_.hit_before ||
+      options_.size || options_.vivify || options_.recache) {
+    return {errc::invalid_argument,
+            "get_many reads value, flags and cas; a batch of gets reads everything"};
+  }
+  return commands::get{gathered_.entries_[i].key, options_}.to_request(out);
+}
+
+std::span<char> items_call::on_value(std::size_t i, const protocol::response&,
+                                     std::size_t n) noexcept try {
+  char* const at = gathered_.arena_->take(n);
+  gathered_.entries_[i].value = {at, n};
+  return {at, n};
+} catch (...) {
+  return {};
+}
+
+void items_call::on_response(std::size_t i, const protocol::response& r,
+                             std::string_view server) noexcept {
+  items::entry& e = gathered_.entries_[i];
+  try {
+    e.status = error_of(r, server);
+    if (r.status != errc::ok) {
+      e.value = {};
+      return;
+    }
+    // Either it was read straight into the arena, or it is still in the receive buffer.
+    if (r.value.data() != e.value.data()) e.value = gathered_.arena_->copy(r.value);
+    e.flags = r.flags;
+    e.cas = r.cas;
+  } catch (...) {
+    e.value = {};
+    e.status = errc::out_of_memory;
+  }
 }
 
 }  // namespace memcxx

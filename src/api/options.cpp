@@ -362,6 +362,8 @@ result<void> check(const options& o) {
       o.protocol != protocol_choice::automatic)
     return api::invalid("check_keys=false needs protocol classic or automatic, not " +
                         std::string(name_of(o.protocol)));
+  if (auto values = value_codec::make(o.values, o.prefix.size()); !values)
+    return std::unexpected(std::move(values).error());
   return {};
 }
 

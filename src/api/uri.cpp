@@ -57,6 +57,16 @@ expectation read_size(string_view value, std::uint64_t most, std::size_t& out) {
          "GiB, as 4096, 64KiB, 2MiB, 1GiB, 500KB or 5MB";
 }
 
+// 0 stands for never.
+expectation read_bound(string_view value, std::size_t& out) {
+  if (value != "0") {
+    const auto expected = read_size(value, std::uint64_t{1} << 30, out);
+    return expected.empty() ? expected : "0 (never) or " + expected;
+  }
+  out = 0;
+  return {};
+}
+
 expectation read_timeout(string_view value, std::chrono::milliseconds& out) {
   const auto time = parse_duration(value);
   if (!time || *time <= std::chrono::milliseconds(0) || *time > std::chrono::hours(24))
@@ -143,7 +153,7 @@ struct option {
   result<void> (*read_in_detail)(string_view value, options& into) = nullptr;
 };
 
-constexpr std::array<option, 23> known_options{{
+constexpr std::array<option, 30> known_options{{
     {"protocol", [](string_view v, options& o) { return read_protocol(v, o.protocol); }},
     {"distribution", [](string_view v, options& o) { return read_text(v, o.distribution); }},
     {"timeout", [](string_view v, options& o) { return read_timeout(v, o.timeout); }},
@@ -199,6 +209,40 @@ constexpr std::array<option, 23> known_options{{
      [](string_view v, options& o) {
        return read_size(v, std::uint64_t{1} << 40, o.memory_limit);
      }},
+    {"dialect",
+     [](string_view v, options& o) {
+       const auto known = dialect_named(v);
+       if (known) o.values.dialect = *known;
+       return known ? expectation{}
+                    : expectation(
+                          "native, python-memcached, cmemcache, pyermc, pymemcache, pylibmc, "
+                          "libmc, gomemcached or dalli");
+     }},
+    {"min_compress",
+     [](string_view v, options& o) { return read_bound(v, o.values.min_compress); }},
+    {"compressor",
+     [](string_view v, options& o) {
+       const auto known = compressor_named(v);
+       if (known) o.values.compressor = *known;
+       return known ? expectation{} : expectation("automatic, lz4, zlib or zstd");
+     }},
+    {"compression_level",
+     [](string_view v, options& o) {
+       const bool negative = v.starts_with('-');
+       std::uint64_t number = 0;
+       auto expected = read_number(v.substr(negative ? 1 : 0), 0, 1'000'000, number);
+       if (!expected.empty()) return expectation("a whole number, as 3 or -5");
+       const auto level = static_cast<int>(number);
+       o.values.compression_level = negative ? -level : level;
+       return expectation{};
+     }},
+    {"max_decompressed",
+     [](string_view v, options& o) {
+       return read_size(v, std::uint64_t{1} << 30, o.values.max_decompressed);
+     }},
+    {"split_over", [](string_view v, options& o) { return read_bound(v, o.values.split_over); }},
+    {"hash_long_keys",
+     [](string_view v, options& o) { return read_bool(v, o.values.hash_long_keys); }},
 }};
 
 // Errors quote the option at fault and no other: a gutter may hold a password.

@@ -52,6 +52,9 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::protocol_error:
     case errc::timeout:
     case errc::cancelled:
+    case errc::unknown_flags:
+    case errc::corrupt_value:
+    case errc::wrong_type:
       return true;
   }
   return true;
@@ -91,6 +94,9 @@ void connection::closed() {
 }
 void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }
 void connection::abandon(const protocol::response_handler& to) { state_->abandon(to); }
+void connection::abandon(protocol::response_handler& to, errc code, std::string_view why) {
+  state_->abandon(to, code, why);
+}
 
 std::uint64_t connection::unclaimed_errors() const noexcept { return state_->unclaimed; }
 bool connection::failed() const noexcept { return state_->failure != errc::ok; }

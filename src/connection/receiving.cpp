@@ -285,4 +285,19 @@ void connection::state::abandon(const protocol::response_handler& to) {
   }
 }
 
+void connection::state::abandon(protocol::response_handler& to, errc code, std::string_view why) {
+  // Not in one loop with what follows: a handler may be gone after its last response.
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    pending& e = waiting[i];
+    if (e.to != &to || e.answered) continue;
+    response r;
+    r.status = code;
+    r.text = why;
+    r.has_opaque = e.form != wire_form::classic && e.given_opaque != 0;
+    r.opaque = r.has_opaque ? e.given_opaque : 0;
+    to.on_response(e.tag, r);
+  }
+  abandon(to);
+}
+
 }  // namespace memcxx

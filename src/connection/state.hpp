@@ -48,6 +48,7 @@ struct connection::state {
   bool end_body();
   void handshake_reply(const protocol::parsed& p, const protocol::response& r);
   void abandon(const protocol::response_handler& to);
+  void abandon(protocol::response_handler& to, errc code, std::string_view why);
 
   // --- matching.cpp
   [[nodiscard]] static bool fits(const detail::pending& p, protocol::reply_kind kind) noexcept;

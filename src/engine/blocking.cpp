@@ -322,9 +322,12 @@ void run_round(routing::exchange& x, std::span<const std::shared_ptr<server>> se
 }  // namespace
 
 void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
-                  std::chrono::milliseconds timeout, std::vector<server::event>& events) {
-  const clock::time_point now = clock::now();
-  const clock::time_point deadline = now + timeout;
+                  std::chrono::milliseconds timeout, clock::time_point now,
+                  clock::time_point deadline, std::vector<server::event>& events) {
+  if (now >= deadline) {
+    for (routing::leg& l : x.legs()) l.give_up(errc::timeout, within("no answer", timeout));
+    return x.conclude();
+  }
   run_round(x, servers, timeout, now, deadline, events);
   while (x.has_next_round()) {
     const clock::time_point later = clock::now();

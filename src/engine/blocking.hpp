@@ -15,10 +15,13 @@
 namespace memcxx::engine {
 
 // Runs every leg of `x`, which was prepared, against servers[leg.server()]. Returns when each
-// request has its outcome, at the latest when `timeout` has passed. What was found out about the
+// request has its outcome, at the latest at `deadline`; `timeout` is the whole call's, for messages
+// and for the time that a read may take when none has passed yet. What was found out about the
 // servers is added to `events`. Thread-safe.
 void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
-                  std::chrono::milliseconds timeout, std::vector<server::event>& events);
+                  std::chrono::milliseconds timeout, std::chrono::steady_clock::time_point now,
+                  std::chrono::steady_clock::time_point deadline,
+                  std::vector<server::event>& events);
 
 // Opens a connection, for those who want to know early. Bounded as above.
 result<void> connect_blocking(server& s, std::chrono::milliseconds timeout);

@@ -51,6 +51,12 @@ std::string_view name_of(errc code) noexcept {
       return "overloaded";
     case errc::cancelled:
       return "cancelled";
+    case errc::unknown_flags:
+      return "unknown_flags";
+    case errc::corrupt_value:
+      return "corrupt_value";
+    case errc::wrong_type:
+      return "wrong_type";
   }
   return "unknown";
 }
@@ -84,6 +90,10 @@ fault fault_of(errc code) noexcept {
     case errc::timeout:
     case errc::overloaded:
       return fault::clock;
+    case errc::unknown_flags:
+    case errc::corrupt_value:
+    case errc::wrong_type:
+      return fault::value;
   }
   return fault::caller;
 }
@@ -92,6 +102,21 @@ error::error(errc code, std::string message, std::string server) : code_(code) {
   if (message.empty() && server.empty()) return;
   details_ = std::make_shared<const error_details>(
       error_details{.server = std::move(server), .message = std::move(message)});
+}
+
+error error::about(const raw_item& item) const {
+  error_details d = details_ ? *details_ : error_details{};
+  d.has_item = true;
+  d.flags = item.flags;
+  d.bytes = item.bytes;
+  error out(code_);
+  out.details_ = std::make_shared<const error_details>(std::move(d));
+  return out;
+}
+
+std::optional<raw_item> error::item() const noexcept {
+  if (!details_ || !details_->has_item) return std::nullopt;
+  return raw_item{details_->flags, details_->bytes};
 }
 
 std::string_view error::server() const noexcept {

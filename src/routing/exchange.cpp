@@ -266,7 +266,7 @@ std::int32_t leg::ttl_in_gutter(std::int32_t given) const noexcept {
   return left <= 0 ? -1 : static_cast<std::int32_t>(std::min(left, most));
 }
 
-void leg::fill(connection& c) {
+void leg::fill(connection& c, protocol::response_handler& as) {
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
   protocol::request r;
@@ -282,7 +282,7 @@ void leg::fill(connection& c) {
     const bool begins_run = more && is_run_of_gets(r, after);
     r.quiet = (r.quiet && count_ > 1) || begins_run || in_run;
     in_run = begins_run;
-    if (const protocol::refusal no = c.submit(r, *this, index)) {
+    if (const protocol::refusal no = c.submit(r, as, index)) {
       response refused;
       refused.status = no.code;
       refused.text = no.why;

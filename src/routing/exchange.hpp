@@ -41,8 +41,9 @@ class leg final : public protocol::response_handler {
   }
   // The server has answered something over this connection.
   [[nodiscard]] bool heard() const noexcept { return heard_; }
-  // Submits as much as the connection has room for.
-  void fill(connection& c);
+  // Submits as much as the connection has room for. Responses go to `as`, which passes them on.
+  void fill(connection& c, protocol::response_handler& as);
+  void fill(connection& c) { fill(c, *this); }
   // The connection failed, and its requests in flight with it. True: there is something left that
   // may be tried on a fresh connection, begin() again with one. False: the leg is done.
   [[nodiscard]] bool lost(const connection& c);

@@ -1,5 +1,5 @@
 // SHA-1 as RFC 3174 has it, over bytes in memory.
-// Never here: streaming, hex, or any use beyond placing ring points.
+// Never here: streaming, hex, or any use beyond placing and naming.
 #include "sha1.hpp"
 
 #include <array>
@@ -46,7 +46,7 @@ void add_block(words& state, const char* bytes) noexcept {
 
 }  // namespace
 
-std::uint32_t sha1_first_word(std::string_view bytes) noexcept {
+std::array<std::uint32_t, 5> sha1_words(std::string_view bytes) noexcept {
   words state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
   const std::uint64_t bits = std::uint64_t{bytes.size()} * 8;
   for (; bytes.size() >= block_size; bytes.remove_prefix(block_size)) {
@@ -59,7 +59,9 @@ std::uint32_t sha1_first_word(std::string_view bytes) noexcept {
   const std::size_t end = bytes.size() + 9 <= block_size ? block_size : 2 * block_size;
   write_be64(tail.data() + end - 8, bits);
   for (std::size_t at = 0; at < end; at += block_size) add_block(state, tail.data() + at);
-  return state[0];
+  return state;
 }
+
+std::uint32_t sha1_first_word(std::string_view bytes) noexcept { return sha1_words(bytes)[0]; }
 
 }  // namespace memcxx::routing

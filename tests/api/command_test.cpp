@@ -8,6 +8,7 @@
 #include <variant>
 
 #include <memcxx/command.hpp>
+#include <memcxx/operation.hpp>
 
 namespace memcxx {
 namespace {

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 
 from support import ALL_BYTES, LONGEST_CALL, MAIN, OTHER, Case, mcx, program
 from placement_tests import GoldenPlacements, Ring  # found by unittest here
+from value_tests import Compression, TypedJson, TypedMistakes, TypedValues
 from verb_tests import AutoVerbs, BinaryVerbs, ClassicVerbs, MetaVerbs
 
 LONGEST_RUN = 280  # seconds, for everything
@@ -36,7 +37,8 @@ class CommandLine(Case):
         ran = mcx("--help")
         self.assert_ran(ran, 0)
         for word in ("--servers", "--json", "TTL", "Exit status", "Examples", "which", "@EPOCH",
-                     "libmemcached-ketama-weighted", "max_value_size"):
+                     "libmemcached-ketama-weighted", "max_value_size", "--dialect", "--as FORM",
+                     "gomemcached"):
             self.assertIn(word, ran.out.decode())
         ran = mcx("incr", "--help")
         self.assert_ran(ran, 0)

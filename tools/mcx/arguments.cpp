@@ -15,6 +15,7 @@
 #include <memcxx/version.hpp>
 
 #include "input.hpp"
+#include "values.hpp"
 
 namespace mcx {
 
@@ -37,7 +38,16 @@ constexpr operand value{"VALUE", "The bytes to store; - reads them from standard
 constexpr operand ttl{"TTL", "Time to live, see mcx --help"};
 constexpr operand delta{"DELTA", "By how much (default 1)", 0};
 
-enum option_set : unsigned { none = 0, with_ttl = 1, with_flags = 2, with_initial = 4 };
+enum option_set : unsigned {
+  none = 0,
+  with_ttl = 1,
+  with_flags = 2,
+  with_initial = 4,
+  with_read_form = 8,
+  with_write_form = 16,
+};
+constexpr unsigned store_options = with_ttl | with_flags;
+constexpr unsigned typed_store_options = store_options | with_write_form;
 
 struct verb {
   string_view name;
@@ -51,18 +61,19 @@ std::vector<verb> all_verbs() {
   const std::vector<operand> key_value{key, value};
   return {
       {"get",
-       "Print a value, byte for byte; several keys only with --json",
-       {{"KEY", "The keys to read", 1, any_number}}},
-      {"gat", "Print a value and set its time to live", {key, ttl}},
-      {"set", "Store a value", key_value, with_ttl | with_flags},
-      {"add", "Store a value unless there is one", key_value, with_ttl | with_flags},
-      {"replace", "Store a value if there is one", key_value, with_ttl | with_flags},
-      {"append", "Put bytes behind a value", key_value, with_ttl | with_flags},
-      {"prepend", "Put bytes before a value", key_value, with_ttl | with_flags},
+       "Print a value, byte for byte unless --as says how; several keys only with --json",
+       {{"KEY", "The keys to read", 1, any_number}},
+       with_read_form},
+      {"gat", "Print a value as get does, and set its time to live", {key, ttl}, with_read_form},
+      {"set", "Store a value", key_value, typed_store_options},
+      {"add", "Store a value unless there is one", key_value, typed_store_options},
+      {"replace", "Store a value if there is one", key_value, typed_store_options},
+      {"append", "Put bytes behind a value", key_value, store_options},
+      {"prepend", "Put bytes before a value", key_value, store_options},
       {"cas",
        "Store a value if it is still the one whose cas token was read",
        {key, value, {"TOKEN", "The cas that get --json printed"}},
-       with_ttl | with_flags},
+       typed_store_options},
       {"delete", "Delete an item", {key}, none, "remove"},
       {"touch", "Set the time to live of an item", {key, ttl}},
       {"incr", "Add to a decimal number and print it", {key, delta}, with_ttl | with_initial},
@@ -102,6 +113,8 @@ constexpr string_view examples = R"(Examples:
   mcx --servers a,b,c ring --add d
   mcx --servers "a;label=x,b;label=y" ring --remove b --add "c;label=y"
   mcx set minus -- --5
+  mcx --dialect pymemcache get user:1 --as json
+  mcx --dialect python-memcached set user:1 '{"name": "Ada"}' --as json
 
 SERVERS is a list as a,b:11212,[::1]:11211,unix:/path or a URI as
 memcached://a,b*2/?timeout=250ms&distribution=ketama&protocol=meta&prefix=app:
@@ -114,7 +127,33 @@ chosen in the URI too: ?failover=next, ?failover=gutter&gutter=c,d,
 DISTRIBUTION is one of
 )";
 
+constexpr string_view dialects = R"(
+--dialect NAME makes get, gat, set, add, replace and cas speak of typed values
+as another client stores them, and so does --as, in the dialect of the URI
+(?dialect=NAME) or else native. Without either they speak of bare bytes, and
+flags are yours. All other verbs do that always. NAME is one of
+)";
+
 constexpr string_view rest_of_footer = R"(
+No value names its dialect: it has to be the one that the value was stored in.
+get --as FORM prints a value
+  text     as it is (default): text, bytes and numbers as they are; true, false
+           and null; what has structure as json
+  json     as compact JSON on one line; text is a JSON string, bytes have to be
+           UTF-8
+  msgpack  as the bytes of its MessagePack
+  hex      as the digits of its bytes on one line, decompressed, but a pickle, a
+           marshal or a Ruby object not taken apart
+set --as FORM takes VALUE for
+  text     UTF-8 text (default)        float  a number
+  bytes    bytes                       bool   true, false, 1 or 0
+  int      decimal digits, however many
+  json     JSON; stored as the dialect stores such a value, by native as JSON
+  msgpack  the same in notation, stored as MessagePack where the dialect has it
+Around numbers and JSON there may be blanks. With --json the printed text is the
+"value" of an object that also names its "kind"; json stands there unquoted, and
+msgpack in base64.
+
 HASH is the hash of the key, for those that leave a choice: as libmemcached and
 twemproxy write it (default, md5, crc, crc32a, fnv1_32, fnv1a_32, fnv1_64,
 fnv1a_64, hsieh, murmur, murmur3, jenkins), for libmc crc_32, fnv1_32, fnv1a_32.
@@ -132,20 +171,33 @@ Exit status:
   2  a mistake of the caller: an option, a URI, a key, a ttl, a value over
      max_value_size, or something that the protocol cannot do
   3  a server, the network or the clock failed, or the output cannot be written
+  4  a typed value is not what was wanted: its flags are not the dialect's (both
+     they and its first bytes are told), it is damaged, too large once
+     decompressed, or of a type that cannot be read, printed or stored that way
 )";
 
-string footer() {
+// Names, wrapped and indented.
+string wrapped(const std::vector<string>& names) {
   constexpr std::size_t width = 80;
-  string out(examples);
+  string out;
   std::size_t column = 0;
-  for (const string_view name : memcxx::distribution_names()) {
+  for (const string& name : names) {
     const bool wraps = column + 1 + name.size() > width;
     if (wraps) out += '\n';
     if (wraps || column == 0) column = 1;
-    out += (column == 1 ? "  " : " ") + string(name);
+    out += (column == 1 ? "  " : " ") + name;
     column += name.size() + 1;
   }
-  out += '\n';
+  return out += '\n';
+}
+
+string footer() {
+  std::vector<string> distributions;
+  for (const string_view name : memcxx::distribution_names()) distributions.emplace_back(name);
+  string out(examples);
+  out += wrapped(distributions);
+  out += dialects;
+  out += wrapped(dialect_names());
   return out += rest_of_footer;
 }
 
@@ -265,6 +317,8 @@ void describe(CLI::App& app, arguments& into) {
   text(app, "--timeout", into.timeout, "TIME", "For each call, as 250ms (default: 1s)");
   text(app, "--connect-timeout", into.connect_timeout, "TIME",
        "For connecting, which is part of a call (default: 500ms)");
+  text(app, "--dialect", into.dialect, "NAME",
+       "Typed values, with the flags and formats of this client; see below");
   app.add_flag("--json", into.json, "Print one JSON object a line, errors included")
       ->disable_flag_override();
 
@@ -289,6 +343,14 @@ void describe(CLI::App& app, arguments& into) {
                                            : "Time to live (default: never expires)");
     if ((v.options & with_flags) != 0)
       text(*sub, "--flags", into.flags, "N", "Client flags, a 32 bit number (default: 0)");
+    if ((v.options & with_read_form) != 0)
+      text(*sub, "--as", into.as, "FORM", "Read a typed value: text, json, msgpack or hex");
+    if ((v.options & with_write_form) != 0) {
+      text(*sub, "--as", into.as, "FORM",
+           "Store a typed value: text, int, float, bool, json, msgpack or bytes");
+      text(*sub, "--min-compress", into.min_compress, "N",
+           "Compress typed values of more than N bytes; 0 never (default: as the URI says)");
+    }
     if ((v.options & with_initial) != 0)
       text(*sub, "--initial", into.initial, "N",
            "Create the counter with this value when there is none");
@@ -332,10 +394,11 @@ std::expected<arguments, nothing_to_run> parse_arguments(std::span<char* const> 
   if (chosen.empty()) return mistake("a verb is needed; mcx --help lists them");
   parsed.verb = chosen.front()->get_name();
   parsed.operands = std::move(given.operands);
-  for (auto member : {&arguments::servers, &arguments::protocol, &arguments::distribution,
-                      &arguments::hash, &arguments::timeout, &arguments::connect_timeout,
-                      &arguments::ttl, &arguments::flags, &arguments::initial, &arguments::delay,
-                      &arguments::added, &arguments::removed, &arguments::keys})
+  for (auto member :
+       {&arguments::servers, &arguments::protocol, &arguments::distribution, &arguments::hash,
+        &arguments::timeout, &arguments::connect_timeout, &arguments::dialect, &arguments::ttl,
+        &arguments::flags, &arguments::as, &arguments::min_compress, &arguments::initial,
+        &arguments::delay, &arguments::added, &arguments::removed, &arguments::keys})
     if (auto& option = parsed.*member) option = given.original(*option);
   return parsed;
 }

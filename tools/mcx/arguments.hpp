@@ -20,10 +20,13 @@ struct arguments {
   std::optional<std::string> hash;
   std::optional<std::string> timeout;
   std::optional<std::string> connect_timeout;
+  std::optional<std::string> dialect;
   bool json = false;
 
   std::optional<std::string> ttl;
   std::optional<std::string> flags;
+  std::optional<std::string> as;
+  std::optional<std::string> min_compress;
   std::optional<std::string> initial;
   std::optional<std::string> delay;
   bool everywhere = false;

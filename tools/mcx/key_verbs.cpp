@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <memcxx/batch.hpp>
@@ -106,6 +107,7 @@ memcxx::result<memcxx::commands::count> count_command(const arguments& given) {
 }  // namespace
 
 void get(const run& r) {
+  if (is_typed(r.given)) return get_typed(r);
   if (r.out.as_json()) return get_as_json(r);
   if (r.given.operands.size() > 1)
     return r.out.failed({errc::invalid_argument, "several keys can only be read with --json"});
@@ -114,6 +116,7 @@ void get(const run& r) {
 }
 
 void gat(const run& r) {
+  if (is_typed(r.given)) return gat_typed(r);
   const std::string& key = r.given.operands[0];
   const auto ttl = read_ttl(r.given.operands[1]);
   if (!ttl) return r.out.failed(ttl.error(), key);
@@ -127,15 +130,21 @@ void store(const run& r) {
   const std::string& key = r.given.operands[0];
   auto command = store_command(r.given);
   if (!command) return r.out.failed(command.error(), key);
-  std::string from_stdin;
-  command->value = r.given.operands[1];
-  if (command->value == "-") {
+  std::string value = r.given.operands[1];
+  if (value == "-") {
     // One byte more than is allowed is enough to have it refused.
     auto read = read_stdin(r.cache.settings().max_value_size + 1);
     if (!read) return r.out.failed(read.error(), key);
-    from_stdin = *std::move(read);
-    command->value = from_stdin;
+    value = *std::move(read);
   }
+  using memcxx::protocol::verb;
+  if (is_typed(r.given) && command->op != verb::append && command->op != verb::prepend)
+    return store_typed(r, command->op, command->options, std::move(value));
+  if (r.given.min_compress)
+    return r.out.failed(
+        {errc::invalid_argument, "--min-compress is for typed values: see --dialect and --as"},
+        key);
+  command->value = value;
   const auto reply = r.cache.execute(*command);
   if (reply)
     r.out.stored(key, *reply);

@@ -19,6 +19,7 @@
 #include "arguments.hpp"
 #include "input.hpp"
 #include "output.hpp"
+#include "values.hpp"
 #include "verbs.hpp"
 
 namespace {
@@ -91,6 +92,11 @@ memcxx::result<memcxx::client> make_client(const mcx::arguments& given) {
     const auto timeout = mcx::read_timeout("--connect-timeout", *given.connect_timeout);
     if (!timeout) return std::unexpected(timeout.error());
     options->connect_timeout = *timeout;
+  }
+  if (given.dialect) {
+    const auto dialect = mcx::read_dialect(*given.dialect);
+    if (!dialect) return std::unexpected(dialect.error());
+    options->values.dialect = *dialect;
   }
   return memcxx::client::create(*std::move(options));
 }

@@ -15,6 +15,7 @@
 #include <variant>
 
 #include "input.hpp"
+#include "text.hpp"
 
 namespace mcx {
 
@@ -23,44 +24,6 @@ namespace {
 using json = nlohmann::ordered_json;
 using std::string;
 using std::string_view;
-
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(string_view text) noexcept {
-  std::size_t i = 0;
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  while (i < text.size()) {
-    const unsigned lead = byte(i++);
-    if (lead < 0x80) continue;
-    const std::size_t more = lead >= 0xc2 && lead <= 0xdf   ? 1
-                             : lead >= 0xe0 && lead <= 0xef ? 2
-                             : lead >= 0xf0 && lead <= 0xf4 ? 3
-                                                            : 0;
-    if (more == 0 || text.size() - i < more) return false;
-    const unsigned next = byte(i);
-    if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
-        (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f))
-      return false;
-    for (std::size_t n = 0; n < more; ++n, ++i)
-      if ((byte(i) & 0xc0U) != 0x80) return false;
-  }
-  return true;
-}
-
-// RFC 4648, section 4.
-string base64(string_view bytes) {
-  constexpr string_view alphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? alphabet[group >> (18 - 6 * k) & 63U] : '=';
-  }
-  return out;
-}
 
 // Bytes that JSON cannot hold stand under another name.
 void put_bytes(json& object, const string& name, string_view bytes) {
@@ -79,6 +42,12 @@ json about_key(string_view key) {
 json number_or_null(std::uint64_t n) { return n == 0 ? json() : json(n); }
 json text_or_null(string_view s) { return s.empty() ? json() : json(s); }
 
+void put_attributes(json& object, const memcxx::item_attributes& found) {
+  object["flags"] = found.flags;
+  object["cas"] = number_or_null(found.cas);
+  object["ttl"] = found.ttl ? json(found.ttl->count()) : json();
+}
+
 string json_line(const json& object) {
   // What a server printed may hold anything; keys and values are valid by now.
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
@@ -96,6 +65,17 @@ json about_failed_server(string_view server, const memcxx::error& e) {
           {"ok", false},
           {"error", memcxx::name_of(e.code())},
           {"message", text_or_null(e.message())}};
+}
+
+constexpr std::size_t most_raw_bytes = 64;
+
+// An item whose value is wrong, for whoever has to find out what it is.
+string raw_bytes(const memcxx::raw_item& item) {
+  string out = "flags " + std::to_string(item.flags) + ", " + std::to_string(item.bytes.size()) +
+               (item.bytes.size() == 1 ? " byte" : " bytes");
+  if (item.bytes.empty()) return out;
+  out += ": " + in_hex(item.bytes.substr(0, most_raw_bytes));
+  return item.bytes.size() > most_raw_bytes ? out + "…" : out;
 }
 
 string printed(const memcxx::stat_value& value) {
@@ -130,6 +110,7 @@ string percent(double share) { return fixed(share, 2) + "%"; }
 
 exit_code code_of(const memcxx::error& e) noexcept {
   if (e == memcxx::errc::cancelled) return exit_code::failure;
+  if (e.item()) return exit_code::value;  // too large once decompressed, too
   switch (e.whose()) {
     case memcxx::fault::none:
       return exit_code::done;
@@ -141,9 +122,21 @@ exit_code code_of(const memcxx::error& e) noexcept {
     case memcxx::fault::network:
     case memcxx::fault::clock:
       return exit_code::failure;
+    case memcxx::fault::value:
+      return exit_code::value;
   }
   return exit_code::failure;
 }
+
+namespace {
+
+// A failure outweighs a value: nobody knows what it hides.
+int weight(exit_code code) noexcept {
+  return code == exit_code::failure ? 1 + static_cast<int>(exit_code::value)
+                                    : static_cast<int>(code);
+}
+
+}  // namespace
 
 void output::bytes(string_view text) noexcept {
   if (write_error_ != 0 || text.empty()) return;
@@ -166,10 +159,29 @@ void output::hit(string_view key, const memcxx::item& found) {
   if (!json_) return bytes(found.value);
   json object = about_key(key);
   put_bytes(object, "value", found.value);
-  object["flags"] = found.flags;
-  object["cas"] = number_or_null(found.cas);
-  object["ttl"] = found.ttl ? json(found.ttl->count()) : json();
+  put_attributes(object, found);
   bytes(json_line(object));
+}
+
+void output::typed_hit(string_view key, const typed_value& v,
+                       const memcxx::item_attributes& found) {
+  if (!json_) {
+    bytes(v.printed);
+    if (v.form == read_form::json || v.form == read_form::hex) bytes("\n");
+    return;
+  }
+  json object = about_key(key);
+  object["kind"] = memcxx::name_of(v.kind);
+  if (v.form == read_form::msgpack)
+    object["value_base64"] = base64(v.printed);
+  else if (v.form != read_form::json)
+    put_bytes(object, "value", v.printed);
+  put_attributes(object, found);
+  string text = json_line(object);
+  // JSON goes in as it is: to parse it would cost the digits of large numbers.
+  if (v.form == read_form::json)
+    text.replace(text.size() - 2, 2, ",\"value\":" + string(v.printed) + "}\n");
+  bytes(text);
 }
 
 void output::stored(string_view key, const memcxx::stored& s) {
@@ -251,7 +263,19 @@ void output::internals(string_view key, string_view text) {
 
 void output::failed(const memcxx::error& e, string_view key) {
   const exit_code code = code_of(e);
-  if (json_) bytes(json_line(with_error(about_key(key), e, e.server())));
+  const auto item = e.item();
+  if (json_) {
+    json object = with_error(about_key(key), e, e.server());
+    if (item) {
+      object["flags"] = item->flags;
+      object["size"] = item->bytes.size();
+      object["first_bytes_hex"] = in_hex(item->bytes.substr(0, most_raw_bytes));
+    }
+    bytes(json_line(object));
+  }
+  if (code == exit_code::value)
+    return complain(
+        code, e.what() + ": key " + in_quotes(key) + (item ? ", " + raw_bytes(*item) : string()));
   if (code != exit_code::unmet) return complain(code, e.what());
   const bool silent = json_ || e == memcxx::errc::miss;
   complain(code, silent ? string() : e.what() + ": key " + in_quotes(key));
@@ -297,8 +321,8 @@ void output::note(string text) { notes_.push_back(std::move(text)); }
 
 void output::complain(exit_code code, string text) {
   constexpr std::size_t most = 4;
-  if (code < worst_) return;
-  if (code > worst_) {
+  if (weight(code) < weight(worst_)) return;
+  if (code != worst_) {
     worst_ = code;
     complaints_.clear();
     more_complaints_ = 0;

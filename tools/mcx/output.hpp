@@ -14,18 +14,30 @@
 
 #include <memcxx/error.hpp>
 #include <memcxx/item.hpp>
+#include <memcxx/value.hpp>
+
+#include "values.hpp"
 
 namespace mcx {
 
-// What the exit codes promise; the worst of a run is the run's.
+// What the exit codes promise; the worst of a run is the run's, and a failure is worse than a
+// value.
 enum class exit_code {
   done = 0,     // or a hit
   unmet = 1,    // a miss, or a condition that does not hold
   mistake = 2,  // of the caller
   failure = 3,  // of a server, the network, the clock, or standard output
+  value = 4,    // a typed value that is not what was wanted
 };
 
 exit_code code_of(const memcxx::error& e) noexcept;
+
+// A typed value and the bytes that a form has for it.
+struct typed_value {
+  memcxx::value_kind kind;
+  read_form form;
+  std::string_view printed;
+};
 
 // Threads: one.
 class output {
@@ -41,6 +53,7 @@ class output {
 
   // --- replies about a key
   void hit(std::string_view key, const memcxx::item& found);
+  void typed_hit(std::string_view key, const typed_value& v, const memcxx::item_attributes& found);
   void stored(std::string_view key, const memcxx::stored& s);
   void counted(std::string_view key, const memcxx::counter& n);
   // `what` is "deleted" or "touched".

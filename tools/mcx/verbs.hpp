@@ -2,7 +2,11 @@
 // Never here: how replies are printed, how the command line is read.
 #pragma once
 
+#include <string>
+
 #include <memcxx/client.hpp>
+#include <memcxx/command.hpp>
+#include <memcxx/protocol/request.hpp>
 
 #include "arguments.hpp"
 #include "output.hpp"
@@ -26,6 +30,14 @@ void remove(const run& r);
 void touch(const run& r);
 void count(const run& r);
 void debug(const run& r);
+
+// The same with typed values, when --dialect or --as asks for them (typed_verbs.cpp).
+bool is_typed(const arguments& given) noexcept;
+void get_typed(const run& r);
+void gat_typed(const run& r);
+// What store() read from the command line; `operand` is the value's.
+void store_typed(const run& r, memcxx::protocol::verb op, const memcxx::store_options& options,
+                 std::string operand);
 
 // For every server (server_verbs.cpp).
 void remove_everywhere(const run& r);

@@ -1,0 +1,398 @@
+// The asynchronous client: every verb as an Asio operation, over one connection to each server that
+// all callers share.
+// Never here: protocol bytes, waiting.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <memcxx/async_operation.hpp>
+#include <memcxx/verbs.hpp>
+
+namespace memcxx {
+
+namespace detail {
+template <class T>
+inline constexpr bool is_options =
+    std::is_same_v<T, get_options> || std::is_same_v<T, store_options> ||
+    std::is_same_v<T, remove_options> || std::is_same_v<T, counter_options>;
+}  // namespace detail
+
+namespace detail {
+// What the copies of a client share. The last one ends the calls.
+struct async_owner {
+  explicit async_owner(std::shared_ptr<async_core> c) noexcept : core(std::move(c)) {}
+  ~async_owner() { core->stop(); }
+  async_owner(const async_owner&) = delete;
+  async_owner& operator=(const async_owner&) = delete;
+  std::shared_ptr<async_core> core;
+};
+}  // namespace detail
+
+// What may stand behind a verb's arguments: a completion token.
+template <class T>
+concept token =
+    !detail::is_options<std::remove_cvref_t<T>> && !std::integral<std::remove_cvref_t<T>>;
+
+// Every verb of verbs.hpp answers through a completion token (the last argument; `Default` when
+// there is none): `co_await cache.get("k")`, `cache.get("k", {}, asio::use_future)`,
+// `cache.get("k", [](memcxx::result<memcxx::item> r) {…})`. Handlers get one result<T> and no error
+// code; results, errors and options are those of the blocking client.
+//
+// Keys and values are copied when the verb is called, and need not outlive it; get_into's buffer
+// has to stay until the handler is called.
+//
+// Threads: safe to share; copies are cheap and share servers and connections. Handlers run on their
+// associated executor, or the client's when they have none, and never inside the function that
+// starts an operation. Codecs and drivers run while the client is locked: they must not use it.
+// Associated allocators hold an operation's memory, and associated cancellation slots end it:
+// - its caller returns at once with errc::cancelled, and nobody else ever sees its reply;
+// - `total` is heeded by what changes nothing, and by anything that was not sent yet; `partial` and
+//   `terminal` also by what was sent, and may have been or yet be executed.
+//
+// Deadlines: as in the blocking client, options::timeout for a whole call, and within(). A call
+// that runs out of time leaves its connection to the others; a connection from which nothing comes
+// for as long as options::timeout is closed. Retries, health, failover and topology: as there.
+//
+// Lifetime: when the last copy goes, calls under way end with errc::cancelled. async_close() waits
+// for them instead. The executor's context has to outlive the client; while nothing is under way a
+// client keeps an io_context's run() from returning for at most options::timeout.
+// Fork: a child must not use its parent's clients; their calls end with errc::not_supported.
+template <class Default = net::use_awaitable_t<>>
+class basic_async_client final : public verbs<basic_async_client<Default>> {
+  using base = verbs<basic_async_client>;
+
+ public:
+  using executor_type = net::any_io_executor;
+
+  // As client's. Throws memcxx::exception when the servers or options cannot be used; opens no
+  // connection.
+  basic_async_client(net::any_io_executor executor, std::string_view servers,
+                     const async_options& a = {})
+      : basic_async_client(std::move(executor), value_or_throw(parse_uri(servers)), a) {}
+  basic_async_client(net::any_io_executor executor, options o, const async_options& a = {})
+      : basic_async_client(
+            value_or_throw(detail::async_core::make(std::move(o), a, std::move(executor)))) {}
+  template <class Context>
+    requires std::convertible_to<Context&, net::execution_context&>
+  basic_async_client(Context& context, std::string_view servers, const async_options& a = {})
+      : basic_async_client(net::any_io_executor(context.get_executor()), servers, a) {}
+  template <class Context>
+    requires std::convertible_to<Context&, net::execution_context&>
+  basic_async_client(Context& context, options o, const async_options& a = {})
+      : basic_async_client(net::any_io_executor(context.get_executor()), std::move(o), a) {}
+  // The same without exceptions.
+  static result<basic_async_client> create(net::any_io_executor executor, options o,
+                                           const async_options& a = {}) {
+    auto made = detail::async_core::make(std::move(o), a, std::move(executor));
+    if (!made) return std::unexpected(std::move(made).error());
+    return basic_async_client(std::move(*made));
+  }
+
+  // The same client with another timeout for whole calls, or another default token.
+  [[nodiscard]] basic_async_client within(std::chrono::milliseconds timeout) const {
+    basic_async_client other = *this;
+    other.timeout_ = std::clamp(timeout, std::chrono::milliseconds(1),
+                                std::chrono::milliseconds(std::chrono::days(1)));
+    return other;
+  }
+  template <class Other>
+  [[nodiscard]] basic_async_client<Other> with(const Other&) const {
+    return basic_async_client<Other>(owner_, timeout_);
+  }
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return core().executor(); }
+
+  // --- verbs for one key: see verbs.hpp. With a token and no options:
+  using base::add;
+  using base::append;
+  using base::cas;
+  using base::decr;
+  using base::gat;
+  using base::get;
+  using base::get_into;
+  using base::get_item;
+  using base::incr;
+  using base::prepend;
+  using base::remove;
+  using base::replace;
+  using base::set;
+
+  template <token Token>
+  auto get(std::string_view key, Token&& t) {
+    return base::get(key, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto get(std::string_view key, Token&& t) {
+    return base::template get<T>(key, {.cas = false}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto get_item(std::string_view key, Token&& t) {
+    return base::template get_item<T>(key, {}, std::forward<Token>(t));
+  }
+  template <token Token>
+  auto gat(std::string_view key, const ttl& live, Token&& t) {
+    return base::gat(key, live, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto gat(std::string_view key, const ttl& live, Token&& t) {
+    return base::template gat<T>(key, live, {.cas = false}, std::forward<Token>(t));
+  }
+  template <token Token>
+  auto get_into(std::string_view key, std::span<char> buffer, Token&& t) {
+    return base::get_into(key, buffer, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto set(std::string_view key, const T& value, Token&& t) {
+    return base::template set<plain<T>>(key, value, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto add(std::string_view key, const T& value, Token&& t) {
+    return base::template add<plain<T>>(key, value, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto replace(std::string_view key, const T& value, Token&& t) {
+    return base::template replace<plain<T>>(key, value, {}, std::forward<Token>(t));
+  }
+  template <class T, token Token>
+  auto cas(std::string_view key, const T& value, std::uint64_t cas_token, Token&& t) {
+    return base::template cas<plain<T>>(key, value, cas_token, {}, std::forward<Token>(t));
+  }
+  template <token Token>
+  auto append(std::string_view key, std::string_view value, Token&& t) {
+    return base::append(key, value, {}, std::forward<Token>(t));
+  }
+  template <token Token>
+  auto prepend(std::string_view key, std::string_view value, Token&& t) {
+    return base::prepend(key, value, {}, std::forward<Token>(t));
+  }
+  template <token Token>
+  auto remove(std::string_view key, Token&& t) {
+    return base::remove(key, {}, std::forward<Token>(t));
+  }
+  template <std::integral Delta, token Token>
+  auto incr(std::string_view key, Delta delta, Token&& t) {
+    return base::incr(key, delta, {}, std::forward<Token>(t));
+  }
+  template <std::integral Delta, token Token>
+  auto decr(std::string_view key, Delta delta, Token&& t) {
+    return base::decr(key, delta, {}, std::forward<Token>(t));
+  }
+
+  // What the verbs above are made of.
+  template <class Command, class Token = const Default&>
+  auto execute(Command c, Token&& t = Default()) {
+    return initiate<detail::single_job<Command>, result<typename Command::reply>>(
+        std::forward<Token>(t), detail::owned<Command>(std::move(c)));
+  }
+
+  // --- verbs for many keys, over all their servers at once. Answers as client's -----------------
+  template <std::ranges::forward_range Keys, class Token = const Default&>
+    requires stringlike<std::ranges::range_value_t<Keys>>
+  auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
+    return run_job<items>(std::make_unique<items_call>(keys, o), size_of(keys), true,
+                          std::forward<Token>(t));
+  }
+  template <class T, std::ranges::forward_range Keys, class Token = const Default&>
+    requires stringlike<std::ranges::range_value_t<Keys>>
+  auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
+    return run_job<values_of<T>>(std::make_unique<values_call<T>>(keys, o), size_of(keys), true,
+                                 std::forward<Token>(t));
+  }
+  template <class Token = const Default&>
+  auto get_many(std::initializer_list<std::string_view> keys, const get_options& o = {.cas = false},
+                Token&& t = Default()) {
+    return get_many(std::span(keys.begin(), keys.size()), o, std::forward<Token>(t));
+  }
+  // Pairs of a key and a value that a codec takes, as a map's.
+  template <storable_pairs Pairs, class Token = const Default&>
+  auto set_many(const Pairs& pairs, const store_options& o = {}, Token&& t = Default()) {
+    auto stores = stores_of(pairs, o);
+    std::size_t bytes = 0;
+    for (auto& s : stores) {
+      s.own();
+      bytes += s.key.size() + s.canonical().bytes.size();
+    }
+    return run_job<many<stored>>(
+        std::make_unique<owning_call<commands::store_value>>(std::move(stores)), bytes, false,
+        std::forward<Token>(t));
+  }
+  template <std::ranges::forward_range Keys, class Token = const Default&>
+    requires stringlike<std::ranges::range_value_t<Keys>>
+  auto remove_many(const Keys& keys, Token&& t = Default()) {
+    std::vector<commands::remove> removes;
+    for (const auto& key : keys) removes.push_back({std::string_view(key)});
+    return run_job<many<done>>(std::make_unique<owning_call<commands::remove>>(std::move(removes)),
+                               size_of(keys), false, std::forward<Token>(t));
+  }
+  // The batch has to stay until the handler is called.
+  template <class Token = const Default&>
+  auto run(batch& b, Token&& t = Default()) {
+    return run_job<result<void>>(std::make_unique<batch_call>(b), 0, false, std::forward<Token>(t));
+  }
+
+  // --- verbs for every server --------------------------------------------------------------------
+  template <class Token = const Default&>
+  auto flush(std::chrono::seconds delay = {}, Token&& t = Default()) {
+    return everywhere(commands::flush{delay}, std::forward<Token>(t));
+  }
+  template <class Token = const Default&>
+  auto stats(std::string_view group = {}, Token&& t = Default()) {
+    return everywhere(commands::stats{group}, std::forward<Token>(t));
+  }
+  template <class Token = const Default&>
+  auto version(Token&& t = Default()) {
+    return everywhere(commands::version{}, std::forward<Token>(t));
+  }
+  template <class Token = const Default&>
+  auto ping(Token&& t = Default()) {
+    return everywhere(commands::ping{}, std::forward<Token>(t));
+  }
+
+  // --- the end ---------------------------------------------------------------------------------
+  // Takes no more calls (they end with errc::cancelled), waits for those under way, and closes the
+  // connections. Signature: void().
+  template <class Token = const Default&>
+  auto async_close(Token&& t = Default()) {
+    return net::async_initiate<Token, void()>(
+        [core = owner_->core](auto handler) {
+          auto work = net::make_work_guard(handler, core->executor());
+          auto own = std::make_shared<decltype(handler)>(std::move(handler));
+          core->drain([own, core, work = std::move(work)]() mutable {
+            const auto at = net::get_associated_executor(*own, core->executor());
+            net::post(at, [own] { std::move (*own)(); });
+          });
+        },
+        t);
+  }
+
+  // --- servers: as client's, at once -------------------------------------------------------------
+  [[nodiscard]] std::string which(std::string_view key) const {
+    return core().servers().which(key);
+  }
+  [[nodiscard]] std::vector<std::string> servers() const { return core().servers().servers(); }
+  [[nodiscard]] const memcxx::options& settings() const noexcept {
+    return core().servers().settings();
+  }
+  result<void> add_server(const server_address& s) { return core().servers().add_server(s); }
+  result<void> remove_server(std::string_view name) { return core().servers().remove_server(name); }
+  result<void> set_weight(std::string_view name, std::uint32_t weight) {
+    return core().servers().set_weight(name, weight);
+  }
+  result<void> replace_servers(std::vector<server_address> s) {
+    return core().servers().replace_servers(std::move(s));
+  }
+  [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept {
+    return core().servers().unclaimed_errors();
+  }
+
+ private:
+  template <class>
+  friend class basic_async_client;
+  // What a string is stored as without its type being asked for: see verbs.hpp.
+  template <class T>
+  using plain = std::conditional_t<stringlike<T>, std::string_view, T>;
+
+  // A call with copies of its keys.
+  template <class Command>
+  class owning_call {
+   public:
+    explicit owning_call(std::vector<Command> c) : keys_(copy_keys(c)), call_(std::move(c)) {}
+    [[nodiscard]] call& what() noexcept { return call_.what(); }
+    auto take() { return call_.take(); }
+
+   private:
+    static std::unique_ptr<char[]> copy_keys(std::vector<Command>& all) {
+      std::size_t bytes = 0;
+      for (const Command& c : all) bytes += c.key.size();
+      auto kept = std::make_unique_for_overwrite<char[]>(bytes);
+      char* at = kept.get();
+      for (Command& c : all) {
+        char* const begin = at;
+        at = std::ranges::copy(c.key, at).out;
+        c.key = {begin, c.key.size()};
+      }
+      return kept;
+    }
+    std::unique_ptr<char[]> keys_;
+    outcomes_call<Command> call_;
+  };
+  class batch_call {
+   public:
+    explicit batch_call(batch& b) : batch_(b), fresh_(b.begin()) {}
+    [[nodiscard]] call& what() noexcept { return fresh_ ? static_cast<call&>(batch_) : nothing_; }
+    result<void> take() {
+      if (!fresh_) return std::unexpected(batch::ran_before());
+      return batch_.outcome();
+    }
+
+   private:
+    struct no_call final : call {
+      std::size_t size() const noexcept override { return 0; }
+      bool begin_step(unsigned, const value_codec&) noexcept override { return false; }
+      protocol::refusal request(std::size_t, protocol::request&) const noexcept override {
+        return {};
+      }
+      void on_response(std::size_t, const protocol::response&, std::string_view) noexcept override {
+      }
+    };
+    batch& batch_;
+    bool fresh_;
+    no_call nothing_;
+  };
+
+  explicit basic_async_client(std::shared_ptr<detail::async_core> core)
+      : owner_(std::make_shared<detail::async_owner>(std::move(core))),
+        timeout_(owner_->core->servers().settings().timeout) {}
+  basic_async_client(std::shared_ptr<detail::async_owner> o, std::chrono::milliseconds timeout)
+      : owner_(std::move(o)), timeout_(timeout) {}
+
+  template <class T>
+  static T value_or_throw(result<T> made) {
+    if (!made) throw exception(std::move(made).error());
+    return std::move(*made);
+  }
+  template <class Keys>
+  static std::size_t size_of(const Keys& keys) {
+    std::size_t n = 0;
+    for (const auto& key : keys) n += std::string_view(key).size();
+    return n;
+  }
+
+  [[nodiscard]] detail::async_core& core() const noexcept { return *owner_->core; }
+
+  template <class Job, class Reply, class Token, class... Args>
+  auto initiate(Token&& t, Args&&... args) {
+    return net::async_initiate<Token, void(Reply)>(detail::initiation<Job>{owner_->core, timeout_},
+                                                   t, std::forward<Args>(args)...);
+  }
+  template <class Reply, class Call, class Token>
+  auto run_job(std::unique_ptr<Call> c, std::size_t bytes, bool reads, Token&& t) {
+    return initiate<detail::call_job<Call>, Reply>(std::forward<Token>(t), std::move(c), bytes,
+                                                   reads);
+  }
+  template <class Command, class Token>
+  auto everywhere(Command c, Token&& t) {
+    return initiate<detail::everywhere_job<Command>,
+                    std::vector<server_reply<typename Command::reply>>>(
+        std::forward<Token>(t), detail::owned<Command>(std::move(c)));
+  }
+
+  std::shared_ptr<detail::async_owner> owner_;
+  std::chrono::milliseconds timeout_;
+};
+
+using async_client = basic_async_client<>;
+
+}  // namespace memcxx

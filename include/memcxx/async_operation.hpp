@@ -1,0 +1,312 @@
+// What happens between the start of an asynchronous operation and its handler: the command with
+// bytes of its own, the handler, and what the engine needs to know of them.
+// Never here: sockets, protocol bytes, which verbs there are (async_client.hpp).
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <memcxx/asio.hpp>
+#include <memcxx/client.hpp>
+#include <memcxx/command.hpp>
+#include <memcxx/operation.hpp>
+#include <memcxx/options.hpp>
+
+namespace memcxx {
+
+// What an asynchronous client may have under way, beside options.
+struct async_options {
+  std::size_t connections = 1;  // to each server; all callers share them
+  // Requests, and bytes of keys and values, that wait or are in flight. With one more, its call
+  // ends at once with errc::overloaded.
+  std::size_t max_requests = 100'000;
+  std::size_t max_bytes = std::size_t{256} << 20;
+};
+
+namespace detail {
+
+// A call under way. From async_core::announce to complete() it belongs to the core.
+class async_operation {
+ public:
+  virtual call& what() noexcept = 0;
+  // The servers of the moment, before a call that goes to each of them begins.
+  virtual void on_servers(std::span<const std::string>) {}
+  // Ends this object and calls the handler, as its executor demands. `posted`: not before the
+  // function that called has returned.
+  virtual void complete(bool posted) noexcept = 0;
+
+  bool everywhere = false;          // request i goes to server i
+  bool changes_nothing = false;     // it may be given up at any time without a trace
+  std::size_t bytes = 0;            // of keys and values
+  async_operation* next = nullptr;  // the core's
+
+ protected:
+  ~async_operation() = default;
+};
+
+// The engine behind all copies of a client. Threads: safe to share.
+class async_core {
+ public:
+  // Names an operation for as long as it is under way, and nothing afterwards.
+  struct ticket {
+    std::uint32_t place = 0;
+    std::uint32_t generation = 0;
+  };
+
+  static result<std::shared_ptr<async_core>> make(options o, const async_options& a,
+                                                  net::any_io_executor executor);
+  virtual ~async_core() = default;
+
+  virtual ticket announce(async_operation& op) = 0;
+  // Runs it. complete() comes from a thread of the executor, or posted from this one.
+  virtual void start(ticket t, std::chrono::milliseconds timeout) = 0;
+  // Ends it with errc::cancelled, if it is still under way. `harmless`: only if nothing was sent
+  // that may have changed an item.
+  virtual void cancel(ticket t, bool harmless) = 0;
+  // Takes no more calls, and tells when the last is over.
+  virtual void drain(std::move_only_function<void()> done) = 0;
+  // Takes no more calls, and cancels those under way.
+  virtual void stop() noexcept = 0;
+
+  [[nodiscard]] virtual const net::any_io_executor& executor() const noexcept = 0;
+  // The same servers as a blocking client would see them, for what needs no waiting.
+  [[nodiscard]] virtual client& servers() noexcept = 0;
+};
+
+// A command with its key and value copied in, so that it may outlive the caller's.
+template <class Command>
+class owned {
+ public:
+  explicit owned(Command&& c) : command_(std::move(c)) {
+    if constexpr (requires { command_.key; }) key_ = command_.key.size();
+    if constexpr (requires { command_.group; }) key_ = command_.group.size();
+    if constexpr (requires { command_.value; }) value_ = command_.value.size();
+    if (bytes() > near_.size()) far_ = std::make_unique_for_overwrite<char[]>(bytes());
+    char* const at = data();
+    const auto copy = [](char* to, std::string_view from) {
+      if (!from.empty()) std::memcpy(to, from.data(), from.size());
+    };
+    if constexpr (requires { command_.key; }) copy(at, command_.key);
+    if constexpr (requires { command_.group; }) copy(at, command_.group);
+    if constexpr (requires { command_.value; }) copy(at + key_, command_.value);
+  }
+  // The command, whose views are good for as long as this object stays where it is.
+  const Command& settle() noexcept {
+    const char* const at = data();
+    if constexpr (requires { command_.key; }) command_.key = {at, key_};
+    if constexpr (requires { command_.group; }) command_.group = {at, key_};
+    if constexpr (requires { command_.value; }) command_.value = {at + key_, value_};
+    return command_;
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return key_ + value_; }
+  [[nodiscard]] bool changes_nothing() const noexcept {
+    if constexpr (std::is_same_v<Command, commands::get> ||
+                  std::is_same_v<Command, commands::get_into>) {
+      return !command_.options.vivify && !command_.options.recache;
+    } else if constexpr (std::derived_from<Command, commands::read_value>) {
+      return !command_.ttl && !command_.options.vivify && !command_.options.recache;
+    } else {
+      return std::is_same_v<Command, commands::debug>;
+    }
+  }
+
+ private:
+  char* data() noexcept { return far_ ? far_.get() : near_.data(); }
+
+  Command command_;
+  std::size_t key_ = 0;
+  std::size_t value_ = 0;
+  std::array<char, 64> near_;
+  std::unique_ptr<char[]> far_;
+};
+
+// --- jobs: what an operation runs, and what it answers
+// -------------------------------------------- A job stays where it is made. `what()` is its call;
+// `take()` what the handler gets.
+
+template <class Command>
+class single_job {
+ public:
+  explicit single_job(owned<Command>&& c) : command_(std::move(c)), call_(command_.settle()) {}
+  [[nodiscard]] call& what() noexcept { return call_; }
+  auto take() noexcept -> result<typename Command::reply> { return call_.take(); }
+  [[nodiscard]] bool changes_nothing() const noexcept { return command_.changes_nothing(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return command_.bytes(); }
+
+ private:
+  owned<Command> command_;
+  single_call<Command> call_;
+};
+
+// A call with all of its bytes: items_call, values_call, outcomes_call.
+template <class Call>
+class call_job {
+ public:
+  call_job(std::unique_ptr<Call> c, std::size_t bytes, bool reads) noexcept
+      : call_(std::move(c)), bytes_(bytes), reads_(reads) {}
+  [[nodiscard]] call& what() noexcept {
+    if constexpr (std::derived_from<Call, call>) {
+      return *call_;
+    } else {
+      return call_->what();
+    }
+  }
+  auto take() { return call_->take(); }
+  [[nodiscard]] bool changes_nothing() const noexcept { return reads_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::unique_ptr<Call> call_;
+  std::size_t bytes_;
+  bool reads_;
+};
+
+// One command for every server.
+template <class Command>
+class everywhere_job {
+ public:
+  explicit everywhere_job(owned<Command>&& c) : command_(std::move(c)) { command_.settle(); }
+  [[nodiscard]] call& what() noexcept { return *call_; }
+  void on_servers(std::span<const std::string> names) {
+    names_.assign(names.begin(), names.end());
+    call_.emplace(std::vector<Command>(names.size(), command_.settle()));
+  }
+  std::vector<server_reply<typename Command::reply>> take() {
+    std::vector<server_reply<typename Command::reply>> out;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      out.push_back({std::move(names_[i]), std::move(call_->outcome(i))});
+    }
+    return out;
+  }
+  [[nodiscard]] bool changes_nothing() const noexcept { return false; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return command_.bytes(); }
+
+ private:
+  owned<Command> command_;
+  std::vector<std::string> names_;
+  std::optional<many_call<Command>> call_;
+};
+
+// --- operations
+// ------------------------------------------------------------------------------------
+
+// A handler with its argument, to be called where its executor says.
+template <class Handler, class Reply>
+struct completion {
+  Handler handler;
+  Reply reply;
+  net::any_io_executor io;
+
+  using executor_type = net::associated_executor_t<Handler, net::any_io_executor>;
+  using allocator_type = net::associated_allocator_t<Handler>;
+  executor_type get_executor() const noexcept { return net::get_associated_executor(handler, io); }
+  allocator_type get_allocator() const noexcept { return net::get_associated_allocator(handler); }
+
+  void operator()() {
+    net::get_associated_cancellation_slot(handler).clear();
+    std::move(handler)(std::move(reply));
+  }
+};
+
+template <class Job, class Handler>
+class operation_of final : public async_operation {
+  using allocator = typename std::allocator_traits<
+      net::associated_allocator_t<Handler>>::template rebind_alloc<operation_of>;
+  using traits = std::allocator_traits<allocator>;
+  using executor = net::associated_executor_t<Handler, net::any_io_executor>;
+
+ public:
+  template <class... Args>
+  static operation_of& make(Handler&& handler, const net::any_io_executor& io, Args&&... args) {
+    allocator a(net::get_associated_allocator(handler));
+    operation_of* const at = traits::allocate(a, 1);
+    try {
+      return *std::construct_at(at, passkey{}, std::move(handler), io, std::forward<Args>(args)...);
+    } catch (...) {
+      traits::deallocate(a, at, 1);
+      throw;
+    }
+  }
+
+  struct passkey {};
+  template <class... Args>
+  operation_of(passkey, Handler&& handler, const net::any_io_executor& io, Args&&... args)
+      : job_(std::forward<Args>(args)...),
+        handler_(std::move(handler)),
+        io_(io),
+        work_(net::get_associated_executor(handler_, io)) {
+    changes_nothing = job_.changes_nothing();
+    bytes = job_.bytes();
+    everywhere = requires(Job& j) { j.on_servers({}); };
+  }
+
+  [[nodiscard]] Handler& handler() noexcept { return handler_; }
+  call& what() noexcept override { return job_.what(); }
+  void on_servers(std::span<const std::string> names) override {
+    if constexpr (requires { job_.on_servers(names); }) job_.on_servers(names);
+  }
+
+  void complete(bool posted) noexcept override {
+    using reply = decltype(job_.take());
+    // The handler's executor has work until the handler has been given to it.
+    const auto work = std::move(work_);
+    completion<Handler, reply> done{std::move(handler_), job_.take(), std::move(io_)};
+    allocator a(done.get_allocator());
+    std::destroy_at(this);
+    traits::deallocate(a, this, 1);
+    if (posted) {
+      net::post(std::move(done));
+    } else {
+      net::dispatch(std::move(done));
+    }
+  }
+
+ private:
+  Job job_;
+  Handler handler_;
+  net::any_io_executor io_;
+  net::executor_work_guard<executor> work_;
+};
+
+// What async_initiate is given: makes the operation and starts it.
+template <class Job>
+struct initiation {
+  std::shared_ptr<async_core> core;
+  std::chrono::milliseconds timeout;
+
+  using executor_type = net::any_io_executor;
+  [[nodiscard]] executor_type get_executor() const noexcept { return core->executor(); }
+
+  template <class Handler, class... Args>
+  void operator()(Handler&& handler, Args&&... args) const {
+    using op = operation_of<Job, std::decay_t<Handler>>;
+    auto own = std::decay_t<Handler>(std::forward<Handler>(handler));
+    auto slot = net::get_associated_cancellation_slot(own);
+    op& made = op::make(std::move(own), core->executor(), std::forward<Args>(args)...);
+    const async_core::ticket t = core->announce(made);
+    if (slot.is_connected()) {
+      slot.assign([c = core, t](net::cancellation_type type) {
+        const auto strong = net::cancellation_type::terminal | net::cancellation_type::partial;
+        if (type != net::cancellation_type::none) {
+          c->cancel(t, (type & strong) == net::cancellation_type::none);
+        }
+      });
+    }
+    core->start(t, timeout);
+  }
+};
+
+}  // namespace detail
+}  // namespace memcxx

@@ -1,0 +1,501 @@
+// A command on its way: what it asks for, step by step, and what became of it. Engines run calls;
+// a call is made of operations.
+// Never here: I/O, routing, what a flag means.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <memcxx/codec.hpp>
+#include <memcxx/command.hpp>
+#include <memcxx/dialect.hpp>
+#include <memcxx/error.hpp>
+#include <memcxx/protocol/request.hpp>
+#include <memcxx/protocol/response.hpp>
+
+namespace memcxx {
+
+// Gathers the response to one command. A value goes from the receive buffer, or straight from the
+// socket, into the reply's own string, and is never copied again.
+template <class Command>
+class gathered {
+ public:
+  using reply = typename Command::reply;
+
+  std::span<char> on_value(std::size_t size) noexcept {
+    if constexpr (holds_value) {
+      try {
+        // The library may offer more than was asked for.
+        bytes_of(value_).resize_and_overwrite(size, [size](char*, std::size_t) { return size; });
+        return bytes_of(value_);
+      } catch (...) {
+        return {};  // the connection finds room, or fails
+      }
+    }
+    return {};
+  }
+
+  void on_response(const protocol::response& r, std::string_view server) noexcept try {
+    if (r.status != errc::ok) {
+      outcome_ = std::unexpected(error_of(r, server));
+      return;
+    }
+    if constexpr (holds_value) {
+      // Either it was read straight into the string, or it is still in the receive buffer.
+      if (r.value.data() != bytes_of(value_).data()) bytes_of(value_).assign(r.value);
+    }
+    Command::read(r, value_);
+    if (!r.more) outcome_ = std::move(value_);
+  } catch (...) {
+    outcome_ = std::unexpected(error(errc::out_of_memory));
+  }
+
+  [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
+  [[nodiscard]] const result<reply>& outcome() const noexcept { return outcome_; }
+
+ private:
+  // Replies that a value has a place in. A response that has text instead (a version) has no value,
+  // and its command takes the text.
+  static constexpr bool holds_value =
+      std::is_same_v<reply, item> || std::is_same_v<reply, std::string>;
+  static std::string& bytes_of(item& i) noexcept { return i.value; }
+  static std::string& bytes_of(std::string& s) noexcept { return s; }
+
+  reply value_{};
+  result<reply> outcome_ = std::unexpected(error(errc::cancelled));
+};
+
+// A command that is one request. The command outlives it.
+template <class Command>
+class operation {
+ public:
+  using reply = typename Command::reply;
+
+  explicit operation(const Command& c) noexcept : command_(c) {}
+
+  // As call::begin_step, for this command's part of the call.
+  bool begin_step(unsigned step, const value_codec& values) noexcept {
+    if (step != 0) return false;
+    if constexpr (finds_long_keys) return key_.find(command_.key, values);
+    return true;
+  }
+  // How many requests the step has.
+  [[nodiscard]] std::size_t parts() const noexcept { return 1; }
+  protocol::refusal request(std::size_t, protocol::request& out) const noexcept {
+    const protocol::refusal no = command_.to_request(out);
+    if constexpr (finds_long_keys) key_.replace(out);
+    return no;
+  }
+  std::span<char> on_value(std::size_t, const protocol::response&, std::size_t n) noexcept {
+    return gathered_.on_value(n);
+  }
+  void on_response(std::size_t, const protocol::response& r, std::string_view server) noexcept {
+    gathered_.on_response(r, server);
+  }
+  [[nodiscard]] bool quiet() const noexcept {
+    if constexpr (requires { command_.options.quiet; }) return command_.options.quiet;
+    return false;
+  }
+  [[nodiscard]] result<reply>& outcome() noexcept { return gathered_.outcome(); }
+
+ private:
+  // Verbs that name an item without looking at its value.
+  static constexpr bool finds_long_keys =
+      std::is_same_v<Command, commands::remove> || std::is_same_v<Command, commands::touch>;
+  struct no_key {};
+  class long_key {
+   public:
+    bool find(std::string_view key, const value_codec& values) noexcept;
+    void replace(protocol::request& out) const noexcept {
+      if (!name_.empty()) out.key = name_;
+    }
+
+   private:
+    std::string name_;
+  };
+
+  const Command& command_;
+  [[no_unique_address]] std::conditional_t<finds_long_keys, long_key, no_key> key_;
+  gathered<Command> gathered_;
+};
+
+template <class Command>
+bool operation<Command>::long_key::find(std::string_view key, const value_codec& values) noexcept {
+  try {
+    std::string storage;
+    if (values.item_key(key, storage).data() != key.data()) name_ = std::move(storage);
+    return true;
+  } catch (...) {
+    return true;  // the long key is refused
+  }
+}
+
+template <>
+class operation<commands::get_into> {
+ public:
+  using reply = item_view;
+
+  explicit operation(const commands::get_into& c) noexcept : command_(c) {}
+
+  bool begin_step(unsigned step, const value_codec&) noexcept { return step == 0; }
+  [[nodiscard]] std::size_t parts() const noexcept { return 1; }
+  protocol::refusal request(std::size_t, protocol::request& out) const noexcept {
+    return command_.to_request(out);
+  }
+  std::span<char> on_value(std::size_t, const protocol::response&, std::size_t n) noexcept {
+    // What is too long has to be read all the same; the connection finds room for it.
+    return n <= command_.buffer.size() ? command_.buffer.first(n) : std::span<char>();
+  }
+  void on_response(std::size_t, const protocol::response& r, std::string_view server) noexcept;
+  [[nodiscard]] bool quiet() const noexcept { return false; }
+  [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
+
+ private:
+  const commands::get_into& command_;
+  result<reply> outcome_ = std::unexpected(error(errc::cancelled));
+};
+
+// What reads of typed values have in common, whatever their type: one item, or the pieces of one.
+class value_reading {
+ public:
+  value_reading(const value_reading&) = delete;
+  value_reading& operator=(const value_reading&) = delete;
+
+  bool begin_step(unsigned step, const value_codec& values) noexcept;
+  [[nodiscard]] std::size_t parts() const noexcept;
+  protocol::refusal request(std::size_t part, protocol::request& out) const noexcept;
+  std::span<char> on_value(std::size_t part, const protocol::response& head,
+                           std::size_t n) noexcept;
+  void on_response(std::size_t part, const protocol::response& r, std::string_view server) noexcept;
+  [[nodiscard]] bool quiet() const noexcept { return false; }
+
+ protected:
+  value_reading(const commands::read_value& c, value_codec::opaque_values how) noexcept;
+  value_reading(value_reading&&) noexcept;
+  ~value_reading();
+
+ private:
+  struct pieces;
+
+  // Where a value that is a string's bytes goes at once; null for values of other types.
+  virtual std::string* place() noexcept = 0;
+  // `v` may lie in *place().
+  virtual result<void> take(const value_view& v) = 0;
+  virtual void take(const protocol::response& r) = 0;
+  // What became of it; nothing wrong when `why` is ok.
+  virtual void conclude(error why) noexcept = 0;
+
+  void on_whole(std::uint32_t flags, std::string_view bytes, std::string& held,
+                std::string_view server);
+  void begin_pieces(const protocol::response& r, std::string_view server);
+  void on_piece(std::size_t part, const protocol::response& r, std::string_view server) noexcept;
+  void keep_piece(std::size_t part, const protocol::response& r, std::string_view server);
+  void join();
+
+  const commands::read_value& command_;
+  const value_codec* values_ = nullptr;
+  value_codec::opaque_values how_;
+  std::string key_;    // the stand-in of a long key
+  std::string bytes_;  // a value on its way that is not put to its place at once
+  std::unique_ptr<pieces> pieces_;
+};
+
+template <class Command>
+  requires std::derived_from<Command, commands::read_value>
+class operation<Command> final : public value_reading {
+ public:
+  using type = typename Command::value_type;
+  using reply = typename Command::reply;
+  static_assert(readable<type>, "this type has no codec: see codec.hpp, msgpack.hpp and json.hpp");
+
+  explicit operation(const Command& c) noexcept
+      : value_reading(c, keeps_opaque<type> ? value_codec::opaque_values::kept
+                                            : value_codec::opaque_values::decoded) {}
+
+  [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
+
+ private:
+  static constexpr bool is_item = !std::is_same_v<type, reply>;
+
+  type& value() noexcept {
+    if constexpr (is_item) {
+      return reply_.value;
+    } else {
+      return reply_;
+    }
+  }
+  std::string* place() noexcept override {
+    if constexpr (std::is_same_v<type, std::string>) {
+      return &value();
+    } else if constexpr (std::is_same_v<type, text>) {
+      return &value().utf8;
+    } else {
+      return nullptr;
+    }
+  }
+  result<void> take(const value_view& v) override {
+    if (const std::string* at = place(); at != nullptr && is_stringlike(v.kind)) {
+      if (v.bytes.data() == at->data() && v.bytes.size() == at->size()) return {};
+    }
+    return codec<type>::decode(v, value());
+  }
+  void take(const protocol::response& r) override {
+    if constexpr (is_item) commands::get::read(r, reply_);
+  }
+  void conclude(error why) noexcept override {
+    if (why == errc::ok) {
+      outcome_ = std::move(reply_);
+    } else {
+      outcome_ = std::unexpected(std::move(why));
+    }
+  }
+
+  reply reply_{};
+  result<reply> outcome_ = std::unexpected(error(errc::cancelled));
+};
+
+// Many stores go out quietly, but longer values are stored one answer each: should the server
+// refuse one for its length, it is certain which.
+inline constexpr std::size_t surely_accepted = std::size_t{32} << 10;  // bytes
+
+// Packs its value, and stores it as one item, or first its pieces and then the item that names
+// them: so a reader meets the old value or the new one, never parts of both.
+template <>
+class operation<commands::store_value> {
+ public:
+  using reply = stored;
+
+  explicit operation(const commands::store_value& c) noexcept;
+  operation(operation&&) noexcept;
+  ~operation();
+
+  bool begin_step(unsigned step, const value_codec& values) noexcept;
+  [[nodiscard]] std::size_t parts() const noexcept;
+  protocol::refusal request(std::size_t part, protocol::request& out) const noexcept;
+  std::span<char> on_value(std::size_t, const protocol::response&, std::size_t) noexcept {
+    return {};
+  }
+  void on_response(std::size_t part, const protocol::response& r, std::string_view server) noexcept;
+  [[nodiscard]] bool quiet() const noexcept { return command_.options.quiet && !splitting_; }
+  [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
+
+ private:
+  const commands::store_value& command_;
+  std::string key_;  // the stand-in of a long key
+  value_codec::packed packed_;
+  std::unique_ptr<value_codec::split_value> splitting_;
+  bool in_pieces_ = false;  // this step stores the pieces
+  error refused_;           // before anything was sent
+  result<reply> outcome_ = std::unexpected(error(errc::cancelled));
+};
+
+// A call of one command, on the caller's stack.
+template <class Command>
+class single_call final : public call {
+ public:
+  explicit single_call(const Command& c) noexcept : operation_(c) {}
+
+  bool begin_step(unsigned step, const value_codec& values) noexcept override {
+    return operation_.begin_step(step, values);
+  }
+  std::size_t size() const noexcept override { return operation_.parts(); }
+  protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
+    return operation_.request(i, out);
+  }
+  std::span<char> on_value(std::size_t i, const protocol::response& head,
+                           std::size_t n) noexcept override {
+    return operation_.on_value(i, head, n);
+  }
+  void on_response(std::size_t i, const protocol::response& r,
+                   std::string_view server) noexcept override {
+    operation_.on_response(i, r, server);
+  }
+  bool quiet() const noexcept override { return operation_.quiet(); }
+  result<typename Command::reply>&& take() noexcept { return std::move(operation_.outcome()); }
+
+ private:
+  operation<Command> operation_;
+};
+
+// Which request of a step is which part of which operation.
+class step_index {
+ public:
+  struct place {
+    std::size_t operation = 0;
+    std::size_t part = 0;
+  };
+  void clear() noexcept { places_.clear(); }
+  void add(std::size_t operation, std::size_t parts) {
+    for (std::size_t part = 0; part < parts; ++part) places_.push_back({operation, part});
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
+  [[nodiscard]] const place& operator[](std::size_t i) const noexcept { return places_[i]; }
+
+ private:
+  std::vector<place> places_;
+};
+
+// A call of many commands of one kind.
+template <class Command>
+class many_call final : public call {
+ public:
+  explicit many_call(std::vector<Command> commands) : commands_(std::move(commands)) {
+    operations_.reserve(commands_.size());
+    for (const Command& c : commands_) operations_.emplace_back(c);
+  }
+
+  bool begin_step(unsigned step, const value_codec& values) noexcept override try {
+    index_.clear();
+    for (std::size_t i = 0; i < operations_.size(); ++i) {
+      if (operations_[i].begin_step(step, values)) index_.add(i, operations_[i].parts());
+    }
+    return index_.size() != 0;
+  } catch (...) {
+    index_.clear();
+    for (auto& o : operations_) o.outcome() = std::unexpected(error(errc::out_of_memory));
+    return false;
+  }
+  std::size_t size() const noexcept override { return index_.size(); }
+  protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
+    const auto [which, part] = index_[i];
+    return operations_[which].request(part, out);
+  }
+  std::span<char> on_value(std::size_t i, const protocol::response& head,
+                           std::size_t n) noexcept override {
+    const auto [which, part] = index_[i];
+    return operations_[which].on_value(part, head, n);
+  }
+  void on_response(std::size_t i, const protocol::response& r,
+                   std::string_view server) noexcept override {
+    const auto [which, part] = index_[i];
+    operations_[which].on_response(part, r, server);
+  }
+
+  [[nodiscard]] const std::vector<Command>& commands() const noexcept { return commands_; }
+  // The i-th command's outcome, to be moved out.
+  result<typename Command::reply>& outcome(std::size_t i) noexcept {
+    return operations_[i].outcome();
+  }
+
+ private:
+  std::vector<Command> commands_;
+  std::vector<operation<Command>> operations_;
+  step_index index_;
+};
+
+// --- what get_many and set_many are made of -----------------------------------------------------
+
+// Reads many items as they are. Keys are copied in.
+class items_call final : public call {
+ public:
+  // Keys: a range of what reads as a string.
+  template <std::ranges::forward_range Keys>
+  items_call(const Keys& keys, const get_options& o)
+      : items_call(static_cast<std::size_t>(std::ranges::distance(keys)), o) {
+    for (const auto& key : keys) add(std::string_view(key));
+  }
+
+  std::size_t size() const noexcept override { return gathered_.size(); }
+  protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
+  std::span<char> on_value(std::size_t i, const protocol::response& head,
+                           std::size_t n) noexcept override;
+  void on_response(std::size_t i, const protocol::response& r,
+                   std::string_view server) noexcept override;
+  items take() noexcept { return std::move(gathered_); }
+
+ private:
+  items_call(std::size_t keys, const get_options& o);
+  void add(std::string_view key);
+
+  get_options options_;
+  items gathered_;
+};
+
+// Reads many typed values. Keys are copied in.
+template <class T>
+class values_call {
+ public:
+  template <std::ranges::forward_range Keys>
+  values_call(const Keys& keys, const get_options& o) : call_(reads(keys, o)) {}
+
+  [[nodiscard]] call& what() noexcept { return call_; }
+  values_of<T> take() {
+    std::vector<typename values_of<T>::entry> entries;
+    entries.reserve(call_.commands().size());
+    for (std::size_t i = 0; i < call_.commands().size(); ++i) {
+      entries.push_back({call_.commands()[i].key, std::move(call_.outcome(i))});
+    }
+    return {std::move(keys_), std::move(entries)};
+  }
+
+ private:
+  template <class Keys>
+  std::vector<commands::get_value<T>> reads(const Keys& keys, const get_options& o) {
+    std::size_t bytes = 0;
+    for (const auto& key : keys) bytes += std::string_view(key).size();
+    keys_ = std::make_unique_for_overwrite<char[]>(bytes);
+    std::vector<commands::get_value<T>> out;
+    char* at = keys_.get();
+    for (const auto& key : keys) {
+      const std::string_view k(key);
+      out.push_back({{{at, k.size()}, std::nullopt, o}});
+      at = std::ranges::copy(k, at).out;
+    }
+    return out;
+  }
+
+  std::unique_ptr<char[]> keys_;
+  many_call<commands::get_value<T>> call_;
+};
+
+// A call of many commands and their outcomes in order.
+template <class Command>
+class outcomes_call {
+ public:
+  explicit outcomes_call(std::vector<Command> commands) : call_(std::move(commands)) {}
+  [[nodiscard]] call& what() noexcept { return call_; }
+  many<typename Command::reply> take() {
+    std::vector<result<typename Command::reply>> replies;
+    replies.reserve(call_.commands().size());
+    for (std::size_t i = 0; i < call_.commands().size(); ++i) {
+      replies.push_back(std::move(call_.outcome(i)));
+    }
+    return many<typename Command::reply>(std::move(replies));
+  }
+
+ private:
+  many_call<Command> call_;
+};
+
+// Typed stores of a map, or another range of pairs of a key and a value. Silence is success: what
+// fails answers.
+template <class Pairs>
+concept storable_pairs = std::ranges::forward_range<Pairs> && requires {
+  requires std::convertible_to<const std::tuple_element_t<0, std::ranges::range_value_t<Pairs>>&,
+                               std::string_view>;
+  requires storable<
+      std::remove_cvref_t<std::tuple_element_t<1, std::ranges::range_value_t<Pairs>>>>;
+};
+template <storable_pairs Pairs>
+std::vector<commands::store_value> stores_of(const Pairs& pairs, const store_options& o) {
+  std::vector<commands::store_value> out;
+  for (const auto& [key, v] : pairs) {
+    out.push_back(commands::store_value::of(protocol::verb::set, key, v, o));
+    out.back().options.quiet = true;
+  }
+  return out;
+}
+
+}  // namespace memcxx

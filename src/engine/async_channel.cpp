@@ -1,0 +1,281 @@
+// A shared connection: opening it, filling it, sending, reading, losing it. See async_channel.hpp.
+#include "engine/async_channel.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
+
+namespace memcxx::engine {
+
+async_channel::async_channel(async_engine& e, std::shared_ptr<server> s)
+    : engine_(e),
+      server_(std::move(s)),
+      watched_(engine_.executor_),
+      dial_timer_(engine_.executor_) {}
+
+async_channel::~async_channel() {
+  unwatch();
+  end_link();
+}
+
+void async_channel::board(async_rider& r) {
+  r.on = this;
+  r.fresh = link_ == nullptr;
+  waiting_.push_back(r);
+}
+
+// --- what is ready when --------------------------------------------------------------------------
+
+// Handlers that Asio calls: they enter the engine, and do nothing if what they waited for is no
+// longer what there is.
+template <class Then>
+auto async_channel::when_ready(Then then) {
+  return [engine = engine_.shared_from_this(), self = shared_from_this(), epoch = epoch_,
+          then](const auto&...) {
+    async_engine::turn t(*engine, false);
+    if (self->epoch_ == epoch) then(*self, t);
+  };
+}
+
+void async_channel::watch(int descriptor) {
+  unwatch();
+  watched_.assign(descriptor);
+}
+
+void async_channel::unwatch() noexcept {
+  ++epoch_;
+  reading_ = writing_ = false;
+  if (watched_.is_open()) (void)watched_.release();  // not ours to close
+  if (copied_ >= 0) ::close(std::exchange(copied_, -1));
+}
+
+void async_channel::await_reading() {
+  if (std::exchange(reading_, true)) return;
+  watched_.async_wait(net::posix::stream_descriptor::wait_read,
+                      when_ready([](async_channel& c, turn& t) {
+                        c.reading_ = false;
+                        c.answered_ = false;
+                        // The callers that are answered now may ask for more: all of that in one
+                        // write.
+                        t.send_later(c);
+                        bool came = false;
+                        do {
+                          came = c.link_->receive(false);
+                          if (came) c.heard_ = c.link_->last_used = t.now;
+                        } while (came && !c.link_->wire.failed() && c.link_->wire.in_flight() != 0);
+                        if (c.link_->wire.failed()) return c.lost(t);
+                        if (c.link_->wire.in_flight() != 0) c.await_reading();
+                        c.collect(t);
+                      }));
+}
+
+void async_channel::await_writing() {
+  if (std::exchange(writing_, true)) return;
+  watched_.async_wait(net::posix::stream_descriptor::wait_write,
+                      when_ready([](async_channel& c, turn& t) {
+                        c.writing_ = false;
+                        c.send(t);
+                      }));
+}
+
+// A little later, together with what else is asked for until then.
+void async_channel::send_soon() {
+  if (std::exchange(sending_posted_, true)) return;
+  net::post(engine_.executor_, [engine = engine_.shared_from_this(), self = shared_from_this()] {
+    async_engine::turn t(*engine, false);
+    self->sending_posted_ = false;
+    self->send(t);
+  });
+}
+
+// --- opening -----------------------------------------------------------------------------------
+
+void async_channel::dial_on(turn& t) {
+  switch (dial_->advance(t.now)) {
+    case dial::progress::waiting:
+      return await_dial();
+    case dial::progress::done: {
+      link_ = dial_->take();
+      dial_.reset();
+      dial_timer_.cancel();
+      watch(link_->io.descriptor());
+      heard_ = link_->last_used = t.now;
+      return send(t);
+    }
+    case dial::progress::failed:
+      break;
+  }
+  const error why = dial_->why();
+  dial_.reset();
+  dial_timer_.cancel();
+  unwatch();
+  if (waiting_.empty()) return;
+  server_->failed(why, waiting_.front().of->began, t.now, t.events);
+  while (!waiting_.empty()) {
+    async_rider& r = waiting_.front();
+    r.settled = true;
+    settled_.push_back(r);
+    r.leg->give_up(why.code(), why.message());
+  }
+  collect(t);
+}
+
+void async_channel::await_dial() {
+  unwatch();
+  const pollfd p = dial_->waits_for();
+  // A lookup's descriptor is watched by everybody who waits for it, and a reactor takes each only
+  // once.
+  copied_ = ::fcntl(p.fd, F_DUPFD_CLOEXEC, 0);
+  if (copied_ >= 0) {
+    watched_.assign(copied_);
+    watched_.async_wait((p.events & POLLOUT) != 0 ? net::posix::stream_descriptor::wait_write
+                                                  : net::posix::stream_descriptor::wait_read,
+                        when_ready([](async_channel& c, turn& t) { c.dial_on(t); }));
+  }
+  dial_timer_.expires_at(dial_->wake_at());
+  dial_timer_.async_wait(when_ready([](async_channel& c, turn& t) { c.dial_on(t); }));
+}
+
+// --- sending -----------------------------------------------------------------------------------
+
+void async_channel::pump(turn& t) {
+  // The first after a pause may find that the server has left meanwhile.
+  if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 &&
+      (server_->needs_flush() || !link_->is_sound(t.now))) {
+    end_link();
+  }
+  if (link_ == nullptr) {
+    if (dial_ != nullptr || waiting_.empty()) return;
+    dial_ = std::make_unique<dial>(*server_, t.now, t.now + engine_.options_.timeout);
+    return dial_on(t);
+  }
+  if (will_send || sending_posted_ || writing_) return;
+  // A lone request leaves at once. Others are likely to be followed by more.
+  if (link_->wire.in_flight() == 0) {
+    heard_ = t.now;
+    send(t);
+  } else {
+    send_soon();
+  }
+}
+
+void async_channel::fill() {
+  connection& wire = link_->wire;
+  while (!waiting_.empty() && wire.has_room() && !wire.failed()) {
+    async_rider& r = waiting_.front();
+    if (!std::exchange(r.sent, true)) r.leg->begin(!r.fresh);
+    r.leg->fill(wire, r);
+    if (r.settled) continue;
+    if (r.leg->done()) {  // all of it was refused
+      r.settled = true;
+      settled_.push_back(r);
+    } else if (!r.leg->submitted()) {
+      waiting_.push_back(r);  // no room for all of it: the others' turn
+    } else if (r.of->exchange->quiet() && server_->is_spotless()) {
+      wire.abandon(r);
+      r.leg->finish_unanswered();
+      r.settled = true;
+      settled_.push_back(r);
+    } else {
+      riding_.push_back(r);
+    }
+  }
+}
+
+void async_channel::send(turn& t) {
+  if (link_ == nullptr) return;
+  connection& wire = link_->wire;
+  bool all = true;
+  do {
+    fill();
+    all = link_->flush();
+  } while (all && !wire.failed() && !waiting_.empty() && wire.has_room());
+  if (wire.failed()) return lost(t);
+  if (wire.has_output()) await_writing();
+  if (wire.in_flight() != 0) await_reading();
+  collect(t);
+}
+
+// --- answers, and the end ------------------------------------------------------------------------
+
+// Tells the engine of the riders that have arrived. What it launches in turn may arrive at once.
+void async_channel::collect(turn& t) {
+  if (std::exchange(collecting_, true)) return;
+  while (!settled_.empty()) {
+    async_rider& r = settled_.front();
+    r.unchain();
+    if (r.leg->heard()) {
+      server_->answered(t.events);
+      if (link_ != nullptr && link_->unasked) server_->closes_when_asked(t.now);
+    }
+    engine_.leg_is_done(t, r);
+  }
+  collecting_ = false;
+  if (retiring_ && load() == 0) close(t);
+}
+
+void async_channel::leave(async_rider& r, errc code, const std::string& why) {
+  r.settled = true;
+  r.unchain();
+  if (r.sent && link_ != nullptr) link_->wire.abandon(r, code, why);
+  r.leg->give_up(code, why);
+}
+
+void async_channel::suspect(turn& t) {
+  const auto patience = engine_.options_.timeout;
+  if (link_ == nullptr || link_->wire.in_flight() == 0 || t.now - heard_ < patience) return;
+  link_->wire.fail(errc::connection_closed,
+                   "nothing came for " + std::to_string(patience.count()) + "ms");
+  lost(t);
+}
+
+// The connection has failed, and has told so to the riders whose requests were in flight.
+void async_channel::lost(turn& t) {
+  const connection& wire = link_->wire;
+  const errc code = wire.failure();
+  // One that ended after an answer (a refused store, a value too long for us) says that the server
+  // is there.
+  const bool silent = code == errc::timeout || code == errc::protocol_error ||
+                      (code == errc::connection_closed && !answered_);
+  if (silent && (!riding_.empty() || !settled_.empty())) {
+    const async_rider& first = riding_.empty() ? settled_.front() : riding_.front();
+    server_->failed(error(code, std::string(wire.failure_text()), server_->name()), first.of->began,
+                    t.now, t.events);
+  }
+  for (std::size_t n = waiting_.size(); n > 0; --n) {
+    async_rider& r = waiting_.front();
+    r.sent ? riding_.push_back(r) : waiting_.push_back(r);
+  }
+  while (!riding_.empty()) {
+    async_rider& r = riding_.front();
+    if (r.leg->lost(wire)) {
+      r.sent = false;
+      r.fresh = true;
+      waiting_.push_back(r);
+    } else {
+      r.settled = true;
+      settled_.push_back(r);
+    }
+  }
+  end_link();
+  collect(t);
+  if (!waiting_.empty()) pump(t);
+}
+
+void async_channel::end_link() noexcept {
+  unwatch();
+  if (link_ != nullptr) server_->discard(std::move(link_));
+}
+
+void async_channel::retire(turn& t) {
+  retiring_ = true;
+  if (load() == 0) close(t);
+}
+
+void async_channel::close(turn&) {
+  dial_.reset();
+  dial_timer_.cancel();
+  end_link();
+}
+
+}  // namespace memcxx::engine

@@ -1,0 +1,88 @@
+// One shared connection to a server: who waits for it, who rides on it, and the readiness it waits
+// for. All of it under the engine's lock.
+// Never here: what a call does next (async_engine), bytes on the wire.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <memcxx/asio.hpp>
+
+#include "engine/async_engine.hpp"
+#include "engine/chain.hpp"
+#include "engine/dial.hpp"
+#include "engine/link.hpp"
+#include "engine/server.hpp"
+
+namespace memcxx::engine {
+
+class async_channel final : public std::enable_shared_from_this<async_channel> {
+ public:
+  using turn = async_engine::turn;
+
+  async_channel(async_engine& e, std::shared_ptr<server> s);
+  ~async_channel();
+  async_channel(const async_channel&) = delete;
+  async_channel& operator=(const async_channel&) = delete;
+
+  [[nodiscard]] server& to() const noexcept { return *server_; }
+  // How much is on its way over it.
+  [[nodiscard]] std::size_t load() const noexcept { return waiting_.size() + riding_.size(); }
+
+  // A leg for this server, to be submitted when there is room. Call pump() then.
+  void board(async_rider& r);
+  // Does what can be done without waiting: dial, submit, and send at once or with what follows.
+  void pump(turn& t);
+  // Sends what was gathered.
+  void send(turn& t);
+  // The rider leaves before its end; each of its requests gets this outcome.
+  void leave(async_rider& r, errc code, const std::string& why);
+  // Somebody ran out of time: closes the connection if nothing came over it for long.
+  void suspect(turn& t);
+  // Closes the connection, now or as soon as nobody uses it any more.
+  void close(turn& t);
+  void retire(turn& t);
+  [[nodiscard]] bool is_closed() const noexcept { return link_ == nullptr && dial_ == nullptr; }
+  void note_settled(async_rider& r) noexcept { settled_.push_back(r); }
+  void note_answer() noexcept { answered_ = true; }
+
+  bool will_send = false;  // a turn is going to call send()
+
+ private:
+  void dial_on(turn& t);
+  void await_dial();
+  void fill();
+  void collect(turn& t);
+  void lost(turn& t);
+  void watch(int descriptor);
+  void unwatch() noexcept;
+  void end_link() noexcept;
+  void send_soon();
+  void await_reading();
+  void await_writing();
+  // Calls `then(turn&)` when `ready` says so, if the connection is still the same by then.
+  template <class Then>
+  auto when_ready(Then then);
+
+  async_engine& engine_;
+  const std::shared_ptr<server> server_;
+  std::unique_ptr<dial> dial_;
+  std::unique_ptr<link> link_;
+  net::posix::stream_descriptor watched_;  // the link's or the dial's descriptor; not its owner
+  int copied_ = -1;                        // or a copy of the lookup's, which others watch, too
+  net::steady_timer dial_timer_;
+  unsigned epoch_ = 0;  // of the descriptor: what was waited for on an earlier one is void
+  bool reading_ = false;
+  bool writing_ = false;
+  bool sending_posted_ = false;
+  bool collecting_ = false;
+  bool retiring_ = false;
+  bool answered_ = false;      // something was, by what came last
+  clock::time_point heard_{};  // when something came, or when the connection was last idle
+  chain<async_rider> waiting_;
+  chain<async_rider> riding_;
+  chain<async_rider> settled_;
+};
+
+}  // namespace memcxx::engine
