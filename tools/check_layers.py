@@ -38,7 +38,7 @@ WIRE = r"memcxx/protocol/.*|memcxx/error\.hpp"
 ROOMS = [
     (r"include/memcxx/protocol/", Room(WIRE, PURE, PURE_CODE)),
     (r"include/memcxx/connection\.hpp", Room(WIRE, PURE, PURE_CODE)),
-    (r"include/memcxx/async", Room(r"memcxx/.*", r"openssl/.*")),
+    (r"include/memcxx/as(ync|io)", Room(r"memcxx/.*", r"openssl/.*")),
     (r"include/memcxx/", Room(r"memcxx/(?!async).*", rf"{THIRD_PARTY}|{NETWORK}")),
     (r"src/protocol/", Room(rf"{WIRE}|protocol/.*", PURE, PURE_CODE)),
     (r"src/connection/", Room(rf"{WIRE}|memcxx/connection\.hpp|(protocol|connection)/.*",
@@ -55,7 +55,7 @@ ROOMS = [
                        rf"{THIRD_PARTY}|(?!arpa/inet\.h)({NETWORK})")),  # inet_pton reads addresses
     (r"tools/mcx/", Room(r"memcxx/.*|mcx/.*", rf"openssl/.*|{NETWORK}")),
     (r"(examples|tests/install)/", Room(r"memcxx/.*", r"openssl/.*")),
-    (r"tests/(protocol|connection|routing|driver|codec|api|compat)/",
+    (r"tests/(protocol|connection|routing|engine|driver|codec|api|compat)/",
      Room(r".*", NETWORK, {r"\b(sleep_for|sleep_until|usleep|nanosleep)\b": "a unit test sleeps"})),
 ]
 PROTOCOLS = ("classic", "meta", "binary")

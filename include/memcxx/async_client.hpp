@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <memcxx/async_operation.hpp>
+#include <memcxx/async_stream.hpp>
 #include <memcxx/verbs.hpp>
 
 namespace memcxx {
@@ -214,6 +215,19 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   auto get_many(std::initializer_list<std::string_view> keys, const get_options& o = {.cas = false},
                 Token&& t = Default()) {
     return get_many(std::span(keys.begin(), keys.size()), o, std::forward<Token>(t));
+  }
+  // The same reads, begun at once, and each key's outcome as it arrives, an item or a typed value:
+  //   auto arriving = cache.get_each(keys);
+  //   while (auto e = co_await arriving.next()) …e->index, e->key, e->reply…
+  template <class T = item, std::ranges::forward_range Keys>
+    requires stringlike<std::ranges::range_value_t<Keys>>
+  get_stream<T, Default> get_each(const Keys& keys, const get_options& o = {.cas = false}) {
+    return {owner_->core, timeout_, keys, o};
+  }
+  template <class T = item>
+  get_stream<T, Default> get_each(std::initializer_list<std::string_view> keys,
+                                  const get_options& o = {.cas = false}) {
+    return get_each<T>(std::span(keys.begin(), keys.size()), o);
   }
   // Pairs of a key and a value that a codec takes, as a map's.
   template <storable_pairs Pairs, class Token = const Default&>

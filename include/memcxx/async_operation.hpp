@@ -128,7 +128,7 @@ class owned {
   Command command_;
   std::size_t key_ = 0;
   std::size_t value_ = 0;
-  std::array<char, 64> near_;
+  std::array<char, 64> near_{};
   std::unique_ptr<char[]> far_;
 };
 
@@ -280,6 +280,18 @@ class operation_of final : public async_operation {
   net::executor_work_guard<executor> work_;
 };
 
+// Lets the slot, if there is one, cancel an operation.
+template <class Slot>
+void cancel_by(Slot slot, const std::shared_ptr<async_core>& core, async_core::ticket t) {
+  if (!slot.is_connected()) return;
+  slot.assign([core, t](net::cancellation_type type) {
+    const auto strong = net::cancellation_type::terminal | net::cancellation_type::partial;
+    if (type != net::cancellation_type::none) {
+      core->cancel(t, (type & strong) == net::cancellation_type::none);
+    }
+  });
+}
+
 // What async_initiate is given: makes the operation and starts it.
 template <class Job>
 struct initiation {
@@ -296,14 +308,7 @@ struct initiation {
     auto slot = net::get_associated_cancellation_slot(own);
     op& made = op::make(std::move(own), core->executor(), std::forward<Args>(args)...);
     const async_core::ticket t = core->announce(made);
-    if (slot.is_connected()) {
-      slot.assign([c = core, t](net::cancellation_type type) {
-        const auto strong = net::cancellation_type::terminal | net::cancellation_type::partial;
-        if (type != net::cancellation_type::none) {
-          c->cancel(t, (type & strong) == net::cancellation_type::none);
-        }
-      });
-    }
+    cancel_by(slot, core, t);
     core->start(t, timeout);
   }
 };

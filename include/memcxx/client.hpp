@@ -141,6 +141,9 @@ class client final : public verbs<client> {
   // --- servers --------------------------------------------------------------------------------
   // The name of the server that a key lives on. Routes any bytes, also a key that calls refuse.
   [[nodiscard]] std::string which(std::string_view key) const;
+  // The same, and with failover_policy::next behind it where the key goes when that one cannot be
+  // used, and the one after it, … Replicas and the gutter are not told.
+  [[nodiscard]] std::vector<std::string> places(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> servers() const;
   // A connection of one's own to one server (as servers() or a list names it), outside the pool.
   result<session> open(std::string_view server);

@@ -104,7 +104,8 @@ class value_codec {
     packed(packed&& other) noexcept;
     packed& operator=(packed&& other) noexcept;
   };
-  // Errors: wrong_type when the dialect has no form for the value or its bytes are not of its kind,
+  // Errors: wrong_type when the dialect has no form for the value or its bytes are not of its kind;
+  // corrupt_value when they are JSON or the like that is none, and has to be taken apart;
   // value_too_large.
   result<void> pack(std::string_view key, const value_view& v, packed& out,
                     std::optional<std::size_t> min_compress = std::nullopt) const;

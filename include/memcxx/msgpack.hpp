@@ -49,13 +49,49 @@
 
 #include <memcxx/codec.hpp>
 
-namespace memcxx {
-namespace detail {
+namespace memcxx::detail {
 
 struct msgpack_sink {
   std::string& out;
   void write(const char* bytes, std::size_t size) { out.append(bytes, size); }
+
+  // spec.md, "float format family".
+  template <class Bits>
+  static std::array<char, sizeof(Bits) + 1> floating(unsigned char head, Bits bits) {
+    std::array<char, sizeof(Bits) + 1> out{static_cast<char>(head)};
+    for (std::size_t i = sizeof(Bits); i > 0; --i, bits >>= 8)
+      out[i] = static_cast<char>(bits & 0xff);
+    return out;
+  }
 };
+
+}  // namespace memcxx::detail
+
+// msgpack-cxx packs a whole double as an integer: -0.0 would lose its sign, and others would read
+// an integer. Into this sink a double is a double.
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(v1) {
+  template <>
+  inline packer<memcxx::detail::msgpack_sink>& packer<memcxx::detail::msgpack_sink>::pack_double(
+      double d) {
+    const auto bytes =
+        memcxx::detail::msgpack_sink::floating(0xcb, std::bit_cast<std::uint64_t>(d));
+    append_buffer(bytes.data(), bytes.size());
+    return *this;
+  }
+  template <>
+  inline packer<memcxx::detail::msgpack_sink>& packer<memcxx::detail::msgpack_sink>::pack_float(
+      float f) {
+    const auto bytes =
+        memcxx::detail::msgpack_sink::floating(0xca, std::bit_cast<std::uint32_t>(f));
+    append_buffer(bytes.data(), bytes.size());
+    return *this;
+  }
+}
+}  // namespace msgpack
+
+namespace memcxx {
+namespace detail {
 
 // The primary templates of msgpack-cxx's default API derive from those of its first, whose own
 // specialisations are for the types below; a user's derives from nothing.
@@ -120,7 +156,7 @@ struct msgpack_shape<T> : msgpack_scalar {
     }
   }
   static bool holds(std::uint64_t magnitude) {
-    return magnitude == 0 || std::bit_width(magnitude) - std::countr_zero(magnitude) <=
+    return magnitude == 0 || 64 - std::countl_zero(magnitude) - std::countr_zero(magnitude) <=
                                  std::numeric_limits<T>::digits;
   }
 };

@@ -337,6 +337,7 @@ class step_index {
     std::size_t part = 0;
   };
   void clear() noexcept { places_.clear(); }
+  void reserve(std::size_t requests) { places_.reserve(requests); }
   void add(std::size_t operation, std::size_t parts) {
     for (std::size_t part = 0; part < parts; ++part) places_.push_back({operation, part});
   }
@@ -358,6 +359,7 @@ class many_call final : public call {
 
   bool begin_step(unsigned step, const value_codec& values) noexcept override try {
     index_.clear();
+    index_.reserve(operations_.size());
     for (std::size_t i = 0; i < operations_.size(); ++i) {
       if (operations_[i].begin_step(step, values)) index_.add(i, operations_[i].parts());
     }
@@ -447,11 +449,14 @@ class values_call {
     for (const auto& key : keys) bytes += std::string_view(key).size();
     keys_ = std::make_unique_for_overwrite<char[]>(bytes);
     std::vector<commands::get_value<T>> out;
+    out.reserve(static_cast<std::size_t>(std::ranges::distance(keys)));
     char* at = keys_.get();
     for (const auto& key : keys) {
-      const std::string_view k(key);
+      // Not beyond what was counted, should a range make other keys the second time.
+      const std::string_view k = std::string_view(key).substr(0, bytes);
       out.push_back({{{at, k.size()}, std::nullopt, o}});
       at = std::ranges::copy(k, at).out;
+      bytes -= k.size();
     }
     return out;
   }
@@ -491,6 +496,7 @@ concept storable_pairs = std::ranges::forward_range<Pairs> && requires {
 template <storable_pairs Pairs>
 std::vector<commands::store_value> stores_of(const Pairs& pairs, const store_options& o) {
   std::vector<commands::store_value> out;
+  out.reserve(static_cast<std::size_t>(std::ranges::distance(pairs)));
   for (const auto& [key, v] : pairs) {
     out.push_back(commands::store_value::of(protocol::verb::set, key, v, o));
     out.back().options.quiet = true;

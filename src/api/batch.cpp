@@ -45,6 +45,7 @@ void batch::queue(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
 
 bool batch::begin_step(unsigned step, const value_codec& values) noexcept try {
   index_.clear();
+  index_.reserve(slots_.size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i]->begin_step(step, values)) index_.add(i, slots_[i]->parts());
   }

@@ -198,6 +198,18 @@ std::string client::which(std::string_view key) const {
   return at == routing::topology::no_server ? std::string() : now->map.names[at];
 }
 
+std::vector<std::string> client::places(std::string_view key) const {
+  const auto now = core_->now();
+  const bool moves = core_->settings.failover == failover_policy::next;
+  std::vector<std::string> out;
+  for (std::size_t n = 0; n < (moves ? routing::topology::most_places : 1); ++n) {
+    const std::uint32_t at = now->map.place(key, n);
+    if (at == routing::topology::no_server) break;
+    out.push_back(now->map.names[at]);
+  }
+  return out;
+}
+
 std::vector<std::string> client::servers() const {
   const auto now = core_->now();
   const auto names = now->map.own_names();

@@ -33,7 +33,7 @@ std::string two_complement_of(const document& d) {
 std::size_t decimal_cost(std::size_t bytes) noexcept {
   if (bytes > max_integer_bytes) return bytes;
   const std::size_t words = bytes / 4 + 1;
-  return bytes * 5 / 2 + words * words / 4;
+  return bytes * 5 / 2 + words * words / 2;
 }
 
 std::optional<document> integer_of(magnitude m) {

@@ -29,7 +29,7 @@ bool is_big_decimal(std::string_view s);
 std::optional<document> integer_of_decimal(std::string_view s);
 // Little-endian two's complement; no bytes are 0. Empty over max_digits.
 std::optional<document> integer_of_bytes(std::string_view little_endian);
-// The shortest little-endian two's complement, at least one byte. `digits` is a big decimal.
+// The shortest little-endian two's complement, at least one byte. `n.digits` are a big decimal.
 std::string bytes_of_integer(std::int64_t n);
 std::string bytes_of_integer(std::uint64_t n);
 std::string bytes_of_integer(const big_integer& n);

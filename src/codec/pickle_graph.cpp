@@ -19,7 +19,7 @@ constexpr std::size_t most_refs = UINT32_MAX - 1;
 
 }  // namespace
 
-graph::graph(const limits& bounds) noexcept
+graph::graph(const limits& bounds)
     : bounds_(bounds),
       most_(std::min(bounds.nodes, most_refs / on_the_way) * on_the_way),
       bytes_left_(std::min(bounds.bytes, SIZE_MAX / on_the_way) * on_the_way) {}

@@ -60,7 +60,7 @@ struct node {
 class graph {
  public:
   // The input has to outlive the graph.
-  explicit graph(const limits& bounds) noexcept;
+  explicit graph(const limits& bounds);
 
   // How many objects there may be, and how many places where they stand.
   [[nodiscard]] std::size_t most() const noexcept { return most_; }

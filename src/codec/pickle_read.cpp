@@ -37,7 +37,7 @@ std::string shown(std::string_view name) {
 
 class machine {
  public:
-  machine(std::string_view in, const limits& bounds) noexcept
+  machine(std::string_view in, const limits& bounds)
       : in_(in), objects_(bounds), memo_(objects_.most()) {}
 
   result<document> run() {

@@ -114,6 +114,7 @@ result<value_codec::join_plan> libmc_plan(const codecs::codec_state& s, std::str
   if (key.size() > libmc_key) return codecs::corrupt("pieces under a key of over 200 bytes");
   value_codec::join_plan plan{.flags = item.flags & ~codecs::libmc::split_mark,
                               .keys = {},
+                              .piece_size = 0,  // what other clients cut is theirs to choose
                               .size = std::nullopt,
                               .checksum = std::nullopt};
   for (std::size_t i = 0; i < count; ++i) plan.keys.push_back(libmc_piece_key(key, i));

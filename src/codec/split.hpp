@@ -32,7 +32,8 @@ std::string bytes_of(const manifest& m);
 // Empty when the bytes are no manifest that split makes: two to most_pieces pieces, none shorter
 // than shortest_piece but the last.
 std::optional<manifest> read_manifest(std::string_view bytes) noexcept;
-// "mx:", the id in hex, ':', the index. Short enough for a prefix of 200 bytes.
+// "mx:", the id in hex, ':', the index.
+inline constexpr std::size_t longest_piece_key = 3 + 32 + 1 + 4;
 std::string piece_key(const std::array<char, 16>& id, std::size_t index);
 
 }  // namespace memcxx::codecs

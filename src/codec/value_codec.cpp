@@ -40,7 +40,8 @@ codecs::compressed compress(const codec_state& s, std::string_view in, std::size
     case compressor::zlib:
       return codecs::zlib_compress(in, level, less_than, out);
     case compressor::zstd:
-      return s.zstd_contexts.compress(in, less_than, out);
+      return s.own_zstd ? s.own_zstd->compress(in, less_than, out)
+                        : codecs::zstd().compress(in, less_than, out);
     case compressor::automatic:
       break;
   }
@@ -56,7 +57,8 @@ result<void> decompress(const codec_state& s, compressor how, std::string_view i
     case compressor::zlib:
       return codecs::zlib_decompress(in, most, out);
     case compressor::zstd:
-      return s.zstd_contexts.decompress(in, most, out);
+      return s.own_zstd ? s.own_zstd->decompress(in, most, out)
+                        : codecs::zstd().decompress(in, most, out);
     case compressor::automatic:
       break;
   }
@@ -94,6 +96,9 @@ result<void> check_options(const value_options& o, const codecs::rules& rules, c
   if (o.split_over != 0 && o.split_over < codecs::shortest_piece)
     return bad_option("split_over",
                       "at least " + std::to_string(codecs::shortest_piece) + " bytes");
+  if (o.split_over != 0 && prefix_size + codecs::longest_piece_key > codecs::longest_key)
+    return bad_option("split_over", "a prefix of " + std::to_string(prefix_size) +
+                                        " bytes leaves no room for the names of pieces");
   if (o.split_over != 0 && !native && prefix_size != 0)
     return bad_option("split_over",
                       "libmc names pieces by the key with its prefix; have the prefix in the keys");
@@ -228,7 +233,7 @@ result<value_view> unpack_item(const codec_state& s, std::string_view key, const
 }  // namespace
 
 const codec_state& value_codec::state::of(const value_codec& codec) noexcept {
-  static const state defaults;
+  static const state defaults;  // allocates nothing
   return codec.state_ ? *codec.state_ : defaults;
 }
 
@@ -271,7 +276,7 @@ result<value_codec> value_codec::make(const value_options& options, std::size_t 
       if (!z && z.error() == errc::invalid_argument)
         return bad_option("zstd_dictionaries", std::string(z.error().message()));
       if (!z) return std::unexpected(std::move(z).error());
-      s->zstd_contexts = *std::move(z);
+      s->own_zstd = *std::move(z);
     }
     s->options = options;
     value_codec made;

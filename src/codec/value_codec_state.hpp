@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include <memcxx/dialect.hpp>
 
@@ -18,7 +19,7 @@ struct codec_state {
   const rules* dialect_rules = &native_rules;
   compressor writes = compressor::zstd;  // automatic only where nothing is ever compressed
   std::size_t prefix_size = 0;
-  zstd zstd_contexts;
+  std::optional<zstd> own_zstd;  // none: no dictionaries, the default level
 };
 
 }  // namespace codecs

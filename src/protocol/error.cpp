@@ -128,6 +128,7 @@ std::string_view error::message() const noexcept {
 }
 
 fault error::whose() const noexcept {
+  if (item()) return fault::value;
   if (code_ == errc::value_too_large && !server().empty()) return fault::server;
   return fault_of(code_);
 }

@@ -41,8 +41,8 @@ TEST_F(cached, computes_once_and_stores_for_as_long_as_asked) {
 TEST_F(cached, computes_what_a_function_answers) {
   EXPECT_EQ(cache.cache("s", {}, [] { return string("v"); }).value(), "v");
   EXPECT_EQ(cache.cache("r", {}, []() -> result<string> { return "v"; }).value(), "v");
-  EXPECT_EQ(cache.cache("o", {}, [] { return std::optional<int>(); }).value(), std::nullopt);
-  EXPECT_EQ(cache.cache("o", {}, [] { return std::optional<int>(1); }).value(), std::nullopt)
+  EXPECT_EQ(cache.cache("o", {}, [] { return std::optional<string>(); }).value(), std::nullopt);
+  EXPECT_EQ(cache.cache("o", {}, [] { return std::optional<string>("1"); }).value(), std::nullopt)
       << "nothing is a value, too";
   const string kept = "const";
   EXPECT_EQ(cache.cache("c", {}, [&]() -> const string& { return kept; }).value(), "const");
@@ -144,7 +144,9 @@ TEST_F(cached, what_another_has_stored_meanwhile_is_taken) {
   s.scheme = "late";
   s.host = "one";
   o.servers = {s};
-  o.drivers["late"] = [](const server_address&, const options&) { return std::make_shared<late>(); };
+  o.drivers["late"] = [](const server_address&, const options&) {
+    return std::make_shared<late>();
+  };
   client other(o);
   EXPECT_EQ(other.cache("k", {}, number(1)).value(), 7);
   EXPECT_EQ(computed, 0);

@@ -216,8 +216,7 @@ TEST(operation, a_value_of_another_type_comes_with_the_error) {
     EXPECT_EQ(got.error(), errc::wrong_type);
     EXPECT_EQ(got.error().whose(), fault::value);
     EXPECT_EQ(got.error().server(), "there");
-    EXPECT_NE(got.error().message().find("stored as text"), std::string_view::npos)
-        << got.error();
+    EXPECT_NE(got.error().message().find("stored as text"), std::string_view::npos) << got.error();
     ASSERT_TRUE(got.error().item());
     EXPECT_EQ(got.error().item()->bytes, "twelve");
     EXPECT_EQ(got.error().item()->flags, s.items["k"].flags);
@@ -286,9 +285,9 @@ TEST(operation, typed_calls_refuse_what_makes_no_sense) {
       s.run(commands::store_value::of(protocol::verb::set, "k", 1, {.flags = 3}), values);
   EXPECT_EQ(flags.error(), errc::invalid_argument);
   EXPECT_EQ(flags.error().message(), "the flags of a typed value are its dialect's");
-  EXPECT_EQ(
-      s.run(commands::store_value::of(protocol::verb::cas, "k", 1, store_options{}), values).error(),
-      errc::invalid_argument);
+  EXPECT_EQ(s.run(commands::store_value::of(protocol::verb::cas, "k", 1, store_options{}), values)
+                .error(),
+            errc::invalid_argument);
   EXPECT_EQ(s.run(commands::store{.key = "k", .options = {.min_compress = 10}}, values).error(),
             errc::invalid_argument);
   EXPECT_TRUE(s.seen.empty()) << "nothing was sent";
@@ -296,7 +295,9 @@ TEST(operation, typed_calls_refuse_what_makes_no_sense) {
 
 TEST(operation, what_a_dialect_cannot_write_is_refused) {
   server s;
-  const value object{value_kind::ruby, string("\x04\x08o:\x06""A\0", 7)};  // of class A
+  const value object{value_kind::ruby, string("\x04\x08o:\x06"
+                                              "A\0",
+                                              7)};  // of class A
   const auto got = s.run(commands::store_value::of(protocol::verb::set, "k", object, {}),
                          codec_of({.dialect = dialect::python_memcached}));
   ASSERT_FALSE(got);
@@ -314,9 +315,9 @@ TEST(operation, options_of_a_typed_store_are_sent) {
   EXPECT_EQ(sent.what.opaque, 9u);
   EXPECT_EQ(sent.value, "12");
   // Whether a server takes a long one is certain only when each is answered.
-  ASSERT_TRUE(s.run(commands::store_value::of(protocol::verb::set, "k",
-                                              string(surely_accepted + 1, 'v'), o),
-                    value_codec()));
+  ASSERT_TRUE(s.run(
+      commands::store_value::of(protocol::verb::set, "k", string(surely_accepted + 1, 'v'), o),
+      value_codec()));
   EXPECT_FALSE(s.seen.back().what.quiet);
 }
 
@@ -326,9 +327,9 @@ TEST(operation, min_compress_of_one_call_wins) {
   const string bytes(5000, 'v');
   const auto sent = [&](const value_codec& values, std::optional<std::size_t> over) {
     server s;
-    EXPECT_TRUE(s.run(
-        commands::store_value::of(protocol::verb::set, "k", bytes, {.min_compress = over}),
-        values));
+    EXPECT_TRUE(
+        s.run(commands::store_value::of(protocol::verb::set, "k", bytes, {.min_compress = over}),
+              values));
     EXPECT_EQ(*s.read<string>("k", values), bytes);
     return s.seen.at(0).value.size();
   };

@@ -24,15 +24,17 @@ namespace {
 
 thread_local std::size_t until_failure = 0;  // the n-th allocation from now fails; 0: none
 
-}  // namespace
-
-#if MEMCXX_FAILS_ALLOCATIONS
-void* operator new(std::size_t n) {
+[[maybe_unused]] void* allocated(std::size_t n) {
   if (until_failure != 0 && --until_failure == 0) throw std::bad_alloc();
   if (void* p = std::malloc(n == 0 ? 1 : n)) return p;
   throw std::bad_alloc();
 }
-void* operator new[](std::size_t n) { return operator new(n); }
+
+}  // namespace
+
+#if MEMCXX_FAILS_ALLOCATIONS
+void* operator new(std::size_t n) { return allocated(n); }
+void* operator new[](std::size_t n) { return allocated(n); }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
@@ -336,7 +338,8 @@ TEST_F(pieces, that_cannot_be_stored_leave_the_old_value) {
       call& inner;
       std::size_t at;
     };
-    const auto command = commands::store_value::of(verb::set, "k", bytes_of(4 * over, 9), {});
+    const string v = bytes_of(4 * over, 9);
+    const auto command = commands::store_value::of(verb::set, "k", v, {});
     single_call<commands::store_value> one(command);
     failing c(one, i);
     there.seen.clear();
@@ -405,8 +408,8 @@ TEST_F(pieces, of_many_values_at_a_time) {
 // --- memory ------------------------------------------------------------------------------------
 
 #if MEMCXX_FAILS_ALLOCATIONS
-// Each allocation in turn fails. The server here allocates too, so the call is driven with as little
-// as can be: what fails is the call's.
+// Each allocation in turn fails. The server here allocates too, so the call is driven with as
+// little as can be: what fails is the call's.
 struct bare {
   std::vector<std::pair<string, by_hand::stored_item>> items;
   bool in_place = false;
@@ -429,9 +432,8 @@ struct bare {
           r.status = no.code;
           r.text = no.why;
         } else if (!protocol::carries_value(q.op)) {
-          const auto at = std::ranges::find(items, q.key, [](const auto& p) {
-            return std::string_view(p.first);
-          });
+          const auto at = std::ranges::find(
+              items, q.key, [](const auto& p) { return std::string_view(p.first); });
           ASSERT_NE(at, items.end());
           r.flags = at->second.flags;
           r.value = at->second.bytes;

@@ -110,8 +110,8 @@ TEST(single_flight, an_error_is_everybodys) {
   single_flight flights;
   std::vector<std::optional<result<string>>> got(many);
   waiters others(flights, many, [&](std::size_t i) {
-    got[i] = waiters::unless_refused(
-        flights.run<string>(shared, [] { return string("of a waiter"); }));
+    got[i] =
+        waiters::unless_refused(flights.run<string>(shared, [] { return string("of a waiter"); }));
   });
   const auto mine = flights.run<string>(shared, [&]() -> result<string> {
     others.all_wait();

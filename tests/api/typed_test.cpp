@@ -302,8 +302,8 @@ TEST_F(typed, results_of_many_keep_their_keys_and_may_be_moved_from) {
 }
 
 TEST_F(typed, set_many_stores_a_map_and_tells_of_each) {
-  const std::map<string, string> pages = {{"a", "1"}, {"b b", "2"}, {"c", string(2 << 20, 'x')},
-                                          {"d", ""}};
+  const std::map<string, string> pages = {
+      {"a", "1"}, {"b b", "2"}, {"c", string(2 << 20, 'x')}, {"d", ""}};
   const auto stored = cache.set_many(pages, {.ttl = 60s});
   ASSERT_EQ(stored.size(), 4u);
   EXPECT_TRUE(stored[0]);
@@ -321,23 +321,29 @@ TEST_F(typed, set_many_stores_a_map_and_tells_of_each) {
 
 // --- batches -----------------------------------------------------------------------------------
 
+string numbered(char what, int i) {
+  string key(1, what);
+  key += std::to_string(i);
+  return key;
+}
+
 TEST_F(typed, a_batch_keeps_what_it_stores) {
   batch b;
   std::vector<batch_reply<string>> texts;
   for (int i = 0; i < 100; ++i) {
     const auto n = static_cast<std::size_t>(i);
-    b.set<string>("s" + std::to_string(i), string(n * 100, static_cast<char>('a' + i % 26)));
-    b.set("n" + std::to_string(i), name{string(n, 'n')});
-    b.set("p" + std::to_string(i), point{i, -i});
-    texts.push_back(b.get<string>("s" + std::to_string(i)));
+    b.set<string>(numbered('s', i), string(n * 100, static_cast<char>('a' + i % 26)));
+    b.set(numbered('n', i), name{string(n, 'n')});
+    b.set(numbered('p', i), point{i, -i});
+    texts.push_back(b.get<string>(numbered('s', i)));
   }
   batch moved = std::move(b);
   ASSERT_TRUE(cache.run(moved));
   for (int i = 0; i < 100; ++i) {
     const auto n = static_cast<std::size_t>(i);
     EXPECT_EQ(texts[n]->value(), string(n * 100, static_cast<char>('a' + i % 26)));
-    EXPECT_EQ(cache.get<name>("n" + std::to_string(i))->letters, string(n, 'n'));
-    EXPECT_EQ(cache.get<point>("p" + std::to_string(i)).value(), (point{i, -i}));
+    EXPECT_EQ(cache.get<name>(numbered('n', i))->letters, string(n, 'n'));
+    EXPECT_EQ(cache.get<point>(numbered('p', i)).value(), (point{i, -i}));
   }
 }
 
@@ -386,7 +392,8 @@ TEST_F(typed, long_values_are_spread_over_items) {
   ASSERT_TRUE(cache.run(b));
   EXPECT_EQ(got->value(), v);
   EXPECT_EQ(cache.get<string>("b").value(), v);
-  EXPECT_TRUE(cache.set_many(std::map<string, string>{{"m1", v}, {"m2", v}, {"m3", "short"}}).all());
+  EXPECT_TRUE(
+      cache.set_many(std::map<string, string>{{"m1", v}, {"m2", v}, {"m3", "short"}}).all());
   EXPECT_EQ(cache.get<string>("m2").value(), v);
   EXPECT_LT(cache.get("k")->value.size(), 100u) << "what names the pieces";
   ASSERT_TRUE(cache.remove("k"));
@@ -451,14 +458,20 @@ TEST_F(typed, long_keys_work_for_typed_values) {
   EXPECT_EQ(cache.get<text>(key).error(), errc::miss);
   // A key with a byte that cannot be sent is no better for being long.
   EXPECT_EQ(cache.set(key + " ", 1).error(), errc::invalid_key);
-  EXPECT_EQ(cache.get(key).error(), errc::invalid_key) << "verbs without types know keys as they are";
+  EXPECT_EQ(cache.get(key).error(), errc::invalid_key)
+      << "verbs without types know keys as they are";
 }
 
 // --- dialects ------------------------------------------------------------------------------------
 
 TEST_F(typed, a_pickle_is_read_or_handed_on_as_it_is) {
-  const string list("\x80\x02]q\x01(K\x01K\x02" "e.", 12);
-  const string object("\x80\x02" "cdatetime\ndate\n(tR.");
+  const string list(
+      "\x80\x02]q\x01(K\x01K\x02"
+      "e.",
+      12);
+  const string object(
+      "\x80\x02"
+      "cdatetime\ndate\n(tR.");
   cache = with_values(server, {.dialect = dialect::python_memcached});
   ASSERT_TRUE(cache.set("list", list, {.flags = 1}));
   ASSERT_TRUE(cache.set("object", object, {.flags = 1}));

@@ -263,8 +263,9 @@ TEST(Ruby, reads_floats_only_when_they_are_numbers) {
                   "1.5"),
             "f3ff8000000000000");
   EXPECT_EQ(nodes("f\x07-0"), "f8000000000000000");
-  for (const std::string text : {"", " 1", "1 ", "1x", "0x1p3", "infinity", "1e999", "1.e5", ".5",
-                                 "1E5", "+1", "1e+5", "1\0"s})
+  for (const std::string& text :
+       std::initializer_list<std::string>{"", " 1", "1 ", "1x", "0x1p3", "infinity", "1e999",
+                                          "1.e5", ".5", "1E5", "+1", "1e+5", "1\0"s})
     EXPECT_EQ(refusal("f" + size(static_cast<int>(text.size())) + text), errc::corrupt_value)
         << text;
 }

@@ -233,7 +233,11 @@ TEST(split, native_plans_no_more_than_may_be_held) {
   value_options options = splitting();
   options.max_decompressed = 5000;
   const value_codec codec = codec_of(options);
-  EXPECT_EQ(codec.pieces_of("k", magic | 0x100, manifest_of(5000, 1024))->keys.size(), 5U);
+  const auto plan = codec.pieces_of("k", magic | 0x100, manifest_of(5000, 1024));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->keys.size(), 5U);
+  EXPECT_EQ(plan->piece_size, 1024U);
+  EXPECT_EQ(plan->size, 5000U);
   const auto larger = codec.pieces_of("k", magic | 0x100, manifest_of(5001, 1024));
   ASSERT_FALSE(larger);
   EXPECT_EQ(code_of(larger), errc::value_too_large);
@@ -328,6 +332,8 @@ TEST(split, libmc_reads_the_counts_that_it_writes) {
   const value_codec codec = codec_of(dialect::libmc);
   EXPECT_EQ(codec.pieces_of("k", 4096, "3")->keys,
             (std::vector<std::string>{"~1k/0", "~1k/1", "~1k/2"}));
+  EXPECT_EQ(codec.pieces_of("k", 4096, "3")->piece_size, 0U);
+  EXPECT_FALSE(codec.pieces_of("k", 4096, "3")->size);
   EXPECT_EQ(codec.pieces_of("k", 4096 | 32, std::string("3\0", 2))->flags, 32U);
   EXPECT_EQ(codec.pieces_of("k", 4096, "10")->keys.size(), 10U);
   for (const std::string wrong :

@@ -58,11 +58,12 @@ TEST(value_codec_options, out_of_range_are_refused) {
   expect_refused({.dialect = dialect::pyermc, .compression_level = 13}, "compression_level");
   expect_refused({.hash_long_keys = true}, "hash_long_keys", 210);
   expect_refused({.dialect = dialect::libmc, .split_over = 2000}, "split_over", 1);
+  expect_refused({.split_over = 2000}, "split_over", 211);
 }
 
 TEST(value_codec_options, at_their_limits_are_taken) {
   EXPECT_TRUE(value_codec::make({.max_decompressed = 1}));
-  EXPECT_TRUE(value_codec::make({.split_over = 1024}, 200));
+  EXPECT_TRUE(value_codec::make({.split_over = 1024}, 210));
   EXPECT_TRUE(value_codec::make({.dialect = dialect::libmc, .split_over = 1024}));
   EXPECT_TRUE(value_codec::make({.compression_level = 19}));
   EXPECT_TRUE(value_codec::make({.compressor = compressor::zlib, .compression_level = 9}));

@@ -1,6 +1,6 @@
 // Requests that nobody waits for any more: their replies are read and dropped, at whatever byte
-// they were given up, and the next request's answer is its own. Never here: time-outs themselves
-// (an engine's).
+// they were given up, with a last word or without, and the next request's answer is its own. Never
+// here: time-outs themselves (an engine's).
 #include "connection/script.hpp"
 
 namespace memcxx::script {
@@ -80,6 +80,126 @@ TEST(abandon, at_every_byte_of_the_reply) {
       }
     }
   }
+}
+
+// The same with a last word: everybody who was not answered gets it, in order, and then nothing
+// more.
+TEST(abandon, with_a_code_at_every_byte_of_the_reply) {
+  for (const scene& s : scenes()) {
+    talk whole(s.o);
+    s.asks(whole);
+    whole.take();
+    whole.read(s.reply);
+    const lines answers = whole.to.log;
+    for (std::size_t n = 0; n <= s.reply.size(); ++n) {
+      for (const bool bytewise : {false, true}) {
+        for (const bool gives_memory : {false, true}) {
+          SCOPED_TRACE("after " + std::to_string(n) + " bytes of " + s.reply);
+          auto t = std::make_unique<talk>(s.o, gives_memory);
+          s.asks(*t);
+          t->take();
+          t->read(s.reply.substr(0, n));
+          const std::size_t told = t->to.log.size();
+          const auto answered = t->to.finals;
+          t->c.abandon(t->to, errc::timeout, "no time left");
+
+          ASSERT_TRUE(std::equal(t->to.log.begin(), t->to.log.begin() + static_cast<long>(told),
+                                 answers.begin()));
+          std::size_t at = told;
+          for (std::uint32_t tag = 1; tag < t->next_tag; ++tag) {
+            ASSERT_EQ(t->to.finals[tag], 1) << tag;
+            if (answered.contains(tag) && answered.at(tag) == 1) continue;
+            ASSERT_LT(at, t->to.log.size());
+            ASSERT_EQ(t->to.log[at++], std::to_string(tag) + ": timeout 'no time left'");
+          }
+          ASSERT_EQ(at, t->to.log.size());
+          const recorder gone = std::exchange(t->to, recorder());  // its memory for values, too
+
+          recorder other(true);
+          ASSERT_FALSE(t->c.submit({.key = "next"}, other, 7));
+          t->take();
+          const std::string rest = s.reply.substr(n) + s.next;
+          if (bytewise) {
+            t->read_bytewise(rest);
+          } else {
+            t->read(rest);
+          }
+          ASSERT_FALSE(t->c.failed()) << t->c.failure_text();
+          ASSERT_EQ(other.log, (lines{"7: ok =OK"}));
+          ASSERT_EQ(t->c.in_flight(), 0u);
+          ASSERT_TRUE(t->to.log.empty()) << "told to somebody who had gone";
+          ASSERT_EQ(gone.log.size(), at);
+        }
+      }
+    }
+  }
+}
+
+// A second abandonment finds nobody, and neither does the end of the connection.
+TEST(abandon, with_a_code_is_the_last_word) {
+  for (const auto& o : {classic, meta, binary}) {
+    talk t(o);
+    recorder other;
+    request first{.key = "a"};
+    if (o.protocol != protocol_choice::classic) first.opaque = 9;
+    t.ask(first).ask({.op = verb::set, .key = "b", .value = "v"});
+    ASSERT_FALSE(t.c.submit({.key = "c"}, other, 3));
+    t.take();
+    t.c.abandon(t.to, errc::cancelled, {});
+    const lines told = o.protocol == protocol_choice::classic
+                           ? lines{"1: cancelled", "2: cancelled"}
+                           : lines{"1: cancelled O9", "2: cancelled"};
+    EXPECT_EQ(t.to.log, told);
+    t.c.abandon(t.to, errc::timeout, "late");
+    t.c.abandon(t.to);
+    EXPECT_EQ(t.c.unclaimed_errors(), 0u);
+    t.c.closed();
+    EXPECT_EQ(t.to.log, told);
+    EXPECT_EQ(other.status[3], errc::connection_closed);
+    EXPECT_EQ(other.finals[3], 1);
+    EXPECT_EQ(t.c.unclaimed_errors(), 2u) << "what became of them, nobody was told";
+    t.c.abandon(t.to, errc::timeout, "the connection has ended");
+    EXPECT_EQ(t.to.log, told);
+  }
+}
+
+// The handler may be gone as soon as it has its last response: nothing of it is touched then.
+TEST(abandon, with_a_code_outlives_its_handler) {
+  struct leaving final : protocol::response_handler {
+    explicit leaving(std::unique_ptr<leaving>& s) : self(s) {}
+    void on_response(std::uint32_t, const response& r) noexcept override {
+      EXPECT_EQ(r.status, errc::cancelled);
+      if (--left == 0) std::exchange(self, nullptr).reset();
+    }
+    std::unique_ptr<leaving>& self;
+    int left = 3;
+  };
+  for (const auto& o : {classic, meta, binary}) {
+    talk t(o);
+    std::unique_ptr<leaving> handler;
+    handler = std::make_unique<leaving>(handler);
+    const std::string value(50'000, 'v');
+    for (std::uint32_t tag = 0; tag < 3; ++tag) {
+      ASSERT_FALSE(t.c.submit({.op = verb::set, .key = "k", .value = value}, *handler, tag));
+    }
+    t.c.abandon(*handler, errc::cancelled, "gone");
+    EXPECT_EQ(handler, nullptr);
+    EXPECT_EQ(t.c.in_flight(), 3u);
+    EXPECT_GT(t.take().size(), 150'000u) << "it was submitted, and goes out whole";
+  }
+}
+
+// Statistics come line by line; what came stays, and one last response ends them.
+TEST(abandon, with_a_code_in_the_middle_of_statistics) {
+  talk t(classic);
+  t.ask({.op = verb::stats});
+  t.take();
+  t.read("STAT a 1\r\nSTAT b 2\r\n");
+  t.c.abandon(t.to, errc::timeout, "late");
+  EXPECT_EQ(t.to.log, (lines{"1: ok a =1 more", "1: ok b =2 more", "1: timeout 'late'"}));
+  t.read("STAT c 3\r\nEND\r\n");
+  EXPECT_FALSE(t.c.failed());
+  EXPECT_EQ(t.to.log.size(), 3u);
 }
 
 // Keys are compared after their owner has gone.

@@ -107,8 +107,7 @@ TEST_P(computed, many_keys_do_not_wait_for_each_other) {
         const auto got = own.cache("n" + std::to_string(k), {}, [&]() -> result<int> {
           ++computations;
           if (k == 0) return 0;
-          const auto before =
-              own.cache("n" + std::to_string(k - 1), {}, [&] { return k - 1; });
+          const auto before = own.cache("n" + std::to_string(k - 1), {}, [&] { return k - 1; });
           if (!before) return before;
           return *before + 1;
         });
@@ -171,7 +170,19 @@ TEST(computed_without_servers, a_crowd_computes_once_all_the_same) {
 
 // --- forks ---------------------------------------------------------------------------------------
 
-#ifndef __SANITIZE_ADDRESS__  // whose own allocator does not survive a fork among threads
+// The address sanitizer's allocator does not survive a fork among threads.
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMCXX_FORKS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMCXX_FORKS 0
+#endif
+#endif
+#ifndef MEMCXX_FORKS
+#define MEMCXX_FORKS 1
+#endif
+
+#if MEMCXX_FORKS
 
 // True when the child ended in time, and well.
 bool ends_well(pid_t child) {
@@ -185,12 +196,13 @@ TEST(computed_over_a_fork, a_child_does_not_wait_for_its_parents_computation) {
   std::latch computing{1};
   std::latch forked{1};
   std::thread busy([&] {
-    EXPECT_EQ(cache.cache("k", 60s,
-                          [&] {
-                            computing.count_down();
-                            forked.wait();
-                            return 1;
-                          })
+    EXPECT_EQ(cache
+                  .cache("k", 60s,
+                         [&] {
+                           computing.count_down();
+                           forked.wait();
+                           return 1;
+                         })
                   .value(),
               1);
   });
@@ -212,7 +224,7 @@ TEST(computed_over_a_fork, a_child_does_not_wait_for_its_parents_computation) {
 TEST(computed_over_a_fork, a_computation_may_fork) {
   const memcached_server server;
   client cache = make_client(server.address(), protocol_choice::meta);
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const string key = "k" + std::to_string(round);
     std::latch announced{8};
     std::vector<std::thread> waiting;
@@ -221,8 +233,10 @@ TEST(computed_over_a_fork, a_computation_may_fork) {
       for (int t = 0; t < 8; ++t) {
         waiting.emplace_back([&] {
           announced.count_down();
+          // Who comes late finds what the child has stored.
           const auto got = client(cache).cache(key, 60s, [] { return -1; });
-          EXPECT_TRUE(got && (*got == round || *got == -1));
+          ASSERT_TRUE(ok(got));
+          EXPECT_TRUE(*got == round || *got == -1 || *got == -2) << *got << " in " << round;
         });
       }
       announced.wait();

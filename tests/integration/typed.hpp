@@ -46,12 +46,12 @@ inline string cell_name(const testing::TestParamInfo<over_servers::ParamType>& i
   return string(name_of(std::get<0>(info.param))) + "_" + std::to_string(std::get<1>(info.param));
 }
 
-#define MEMCXX_OVER_SERVERS(suite)                                                              \
-  INSTANTIATE_TEST_SUITE_P(                                                                     \
-      integration, suite,                                                                       \
-      testing::Combine(testing::Values(protocol_choice::classic, protocol_choice::meta,         \
-                                       protocol_choice::binary),                                \
-                       testing::Values(std::size_t{1}, std::size_t{4})),                        \
+#define MEMCXX_OVER_SERVERS(suite)                                                      \
+  INSTANTIATE_TEST_SUITE_P(                                                             \
+      integration, suite,                                                               \
+      testing::Combine(testing::Values(protocol_choice::classic, protocol_choice::meta, \
+                                       protocol_choice::binary),                        \
+                       testing::Values(std::size_t{1}, std::size_t{4})),                \
       cell_name)
 
 // Bytes that no compressor makes shorter, and others that each does.

@@ -18,8 +18,8 @@ class pieces : public over_servers {
 
 TEST_P(pieces, of_every_length_around_a_limit) {
   client cache = with({.split_over = limit});
-  for (const std::size_t n : {limit - 1, limit, limit + 1, 2 * limit - 1, 2 * limit, 2 * limit + 1,
-                              20 * limit + 7}) {
+  for (const std::size_t n :
+       {limit - 1, limit, limit + 1, 2 * limit - 1, 2 * limit, 2 * limit + 1, 20 * limit + 7}) {
     SCOPED_TRACE(n);
     const string v = noise(n, static_cast<unsigned>(n));
     ASSERT_TRUE(ok(cache.set<string>("k", v)));

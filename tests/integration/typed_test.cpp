@@ -1,6 +1,8 @@
 // Typed values on real memcached: every codec, every verb, compression, dictionaries, long keys.
 // Never here: values over several items (typed_pieces_test.cpp), cache() (computed_test.cpp), what
 // other programs write (tests/cross).
+#include "typed.hpp"
+
 #include <array>
 #include <limits>
 #include <list>
@@ -11,8 +13,6 @@
 
 #include <memcxx/json.hpp>
 #include <memcxx/msgpack.hpp>
-
-#include "typed.hpp"
 
 namespace memcxx::test::typed {
 namespace {
@@ -31,9 +31,22 @@ const user ann{"ann", {1, -2, 1 << 30}, {{"chess", 0.1}, {"go", 1e300}}};
 
 enum class state : std::int16_t { off = -1, on = 300 };
 
-// Through every verb that reads, with keys that spread over the servers.
+// Two keys, so that four servers see more than one.
 template <class T>
 void expect_round_trip(client& cache, const string& name, const T& v) {
+  SCOPED_TRACE(name);
+  const std::vector<string> keys = {name, name + "2"};
+  for (const string& key : keys) {
+    ASSERT_TRUE(ok(cache.set(key, v)));
+    const auto got = cache.get<T>(key);
+    ASSERT_TRUE(ok(got));
+    EXPECT_EQ(*got, v);
+  }
+}
+
+// Through every verb that stores and every one that reads.
+template <class T>
+void expect_every_verb(client& cache, const string& name, const T& v) {
   SCOPED_TRACE(name);
   std::vector<string> keys;
   for (int i = 0; i < 4; ++i) keys.push_back(name + std::to_string(i));
@@ -96,9 +109,16 @@ void expect_every_type(client& cache) {
   expect_round_trip(cache, "json", nlohmann::json::parse(R"({"k":[1,2.5,null,"s"]})"));
 }
 
-TEST_P(typed, every_codec_over_every_verb) {
+void expect_every_verb(client& cache) {
+  expect_every_verb(cache, "a-number", 12);
+  expect_every_verb(cache, "a-text", text{prose(1000)});
+  expect_every_verb(cache, "a-user", ann);
+}
+
+TEST_P(typed, every_codec_and_every_verb) {
   client cache = with();
   expect_every_type(cache);
+  expect_every_verb(cache);
 }
 
 TEST_P(typed, every_codec_compressed_by_every_compressor) {
@@ -107,6 +127,7 @@ TEST_P(typed, every_codec_compressed_by_every_compressor) {
     client cache = with({.min_compress = 1, .compressor = c});
     cache.flush();
     expect_every_type(cache);
+    expect_every_verb(cache);
   }
 }
 
@@ -204,7 +225,7 @@ TEST_P(typed, compression_of_a_client_and_of_one_call) {
     EXPECT_LT(stored_size(plain, page, {.min_compress = 1000}), page.size() / 2);
   }
   batch b;
-  const auto reply = b.set<string>("k", page, {.min_compress = 10});
+  b.set<string>("k", page, {.min_compress = 10});
   ASSERT_TRUE(ok(plain.run(b)));
   EXPECT_LT(plain.get("k")->value.size(), page.size() / 2);
   EXPECT_TRUE(fails(plain.set("k", page, {.min_compress = 10}), errc::invalid_argument))

@@ -326,7 +326,7 @@ void describe(CLI::App& app, arguments& into) {
     CLI::App* sub = app.add_subcommand(string(v.name), string(v.help));
     sub->group("Verbs");
     if (!v.alias.empty()) sub->alias(string(v.alias));
-    sub->footer("Global options and forms of TTL: mcx --help");
+    sub->footer("Global options and the forms of TTL and --as: mcx --help");
     for (const operand& o : v.operands) {
       const string name(o.name);
       const string help(o.help);

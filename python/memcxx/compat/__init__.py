@@ -1,0 +1,1 @@
+"""Drop-in modules: other Python clients' names, signatures and data, over memcxx."""

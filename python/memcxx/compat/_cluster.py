@@ -1,0 +1,150 @@
+"""The servers of a client that may be told a key's hash: the core over all of them, and over each
+by itself for the keys whose server the caller chose.
+
+Never here: values, flags, addresses as other clients write them.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
+
+from .. import errors
+from ..client import Client
+
+T = TypeVar("T")
+#: bytes, or (hash, bytes)
+Key = Union[bytes, Tuple[int, bytes]]
+
+#: what the clients that count an unreachable server as a miss count as one
+FAILURES = (errors.NetworkError, errors.Timeout, errors.Overloaded, errors.ServerError,
+            errors.NotSupported)
+_NOTHING_SENT = (errors.ConnectFailed, errors.ResolveFailed, errors.ServerDown)
+_IN_HOST_NAMES = frozenset(" \t\r\n,;*?%/@[]\"'\\")
+
+
+def tcp_address(host: str, port: int) -> str:
+    """"host:port" as the core reads it. ValueError."""
+    if not host or _IN_HOST_NAMES.intersection(host):
+        raise ValueError(f"not the name of a host: {host!r}")
+    if not 1 <= port <= 65535:
+        raise ValueError(f"not a port: {port}")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unix_address(path: str) -> str:
+    """"unix:/path" as the core reads it. ValueError."""
+    if not path or "\0" in path:
+        raise ValueError(f"not the path of a socket: {path!r}")
+    ends_in_slash = path.endswith("/")
+    path = "".join(f"%{ord(c):02X}" if c in " %*,;?\t\r\n" else c for c in path)
+    return "unix:" + (path[:-1] + "%2F" if ends_in_slash else path)
+
+
+class Cluster:
+    """`servers`: (address as the core reads it, weight); `buckets` has each as often as its weight.
+    `hash_of`: key to number, for keys that are placed by hand; `tries`: how many servers such a key
+    may go to while they cannot be reached.
+
+    Raises as the core does: ValueError for servers or options that cannot be. Threads: safe to
+    share.
+    """
+
+    def __init__(self, servers: Sequence[Tuple[str, int]], *, distribution: str,
+                 hash_of: Callable[[bytes], int], tries: int, options: Dict[str, Any],
+                 on_down: Optional[Callable[[int, errors.Error], None]] = None,
+                 on_up: Optional[Callable[[int], None]] = None):
+        for address, weight in servers:
+            if weight > 65535:
+                raise ValueError(f"the weight of {address} is {weight}, over 65535")
+        self._addresses = [address for address, _ in servers]
+        self._hash_of = hash_of
+        self._tries = tries
+        self._options = options
+        self._on_down = on_down
+        self._on_up = on_up
+        self._singles: Dict[int, Client] = {}
+        self._lock = threading.Lock()
+        self.buckets = [i for i, (_, weight) in enumerate(servers) for _ in range(weight)]
+        used = [i for i, (_, weight) in enumerate(servers) if weight > 0]
+        # The core takes a server once. A list that repeats one is gone through by hand.
+        self._all: Optional[Client] = None
+        if used and len({self._addresses[i] for i in used}) == len(used):
+            self._all = self._client(used, [f"{self._addresses[i]}*{servers[i][1]}" for i in used],
+                                     distribution=distribution, **options)
+
+    def _client(self, which: Sequence[int], addresses: List[str], **options: Any) -> Client:
+        index: Dict[str, int] = {}
+        on_down, on_up = self._on_down, self._on_up
+        made = Client(
+            addresses,
+            on_server_down=on_down and (lambda name, why: on_down(index.get(name, which[0]), why)),
+            on_server_up=on_up and (lambda name: on_up(index.get(name, which[0]))), **options)
+        index.update(zip(made.servers(), which))
+        return made
+
+    def single(self, index: int) -> Client:
+        """The client of one server alone."""
+        with self._lock:
+            if index not in self._singles:
+                alone = {k: v for k, v in self._options.items() if k != "failover"}
+                self._singles[index] = self._client([index], [self._addresses[index]], **alone)
+            return self._singles[index]
+
+    def candidates(self, key: Key) -> Iterator[int]:
+        """The servers of a key that is placed by hand, in the order in which they are tried."""
+        if not self.buckets:
+            return
+        number = key[0] if isinstance(key, tuple) else self._hash_of(key)
+        for attempt in range(self._tries):
+            yield self.buckets[number % len(self.buckets)]
+            number = self._hash_of(f"{number}{attempt}".encode())
+
+    def call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool = False) -> T:
+        """What `verb` makes of the client and the key's bytes. Raises what it raises; ServerDown
+        without any server."""
+        if self._all is not None and not by_hand and not isinstance(key, tuple):
+            return verb(self._all, key)
+        name = key[1] if isinstance(key, tuple) else key
+        last: errors.Error = errors.ServerDown("there is no server")
+        for index in self.candidates(key):
+            try:
+                return verb(self.single(index), name)
+            except _NOTHING_SENT as e:
+                last = e
+        raise last
+
+    def group(self, keys: Sequence[Key], by_hand: bool = False) -> List[Tuple[Client, List[int]]]:
+        """The clients to ask for these keys, each with the positions of its keys."""
+        groups: Dict[int, Tuple[Client, List[int]]] = {}
+        plain: List[int] = []
+        up: Dict[int, bool] = {}
+        for position, key in enumerate(keys):
+            if self._all is not None and not by_hand and not isinstance(key, tuple):
+                plain.append(position)
+                continue
+            index = self._first_up(key, up)
+            if index is not None:
+                groups.setdefault(index, (self.single(index), []))[1].append(position)
+        whole = [(self._all, plain)] if self._all is not None and plain else []
+        return whole + list(groups.values())
+
+    def _first_up(self, key: Key, up: Dict[int, bool]) -> Optional[int]:
+        # A key of many goes where a call for it alone would: past servers that cannot be reached.
+        for index in self.candidates(key):
+            if index not in up:
+                up[index] = self._tries == 1 or self._answers(index)
+            if up[index]:
+                return index
+        return None
+
+    def _answers(self, index: int) -> bool:
+        reply = next(iter(self.single(index).ping().values()))
+        return not isinstance(reply, _NOTHING_SENT)
+
+    def disconnect(self) -> None:
+        """Closes idle connections; the next call opens what it needs."""
+        with self._lock:
+            every = [*self._singles.values(), *([self._all] if self._all is not None else [])]
+        for client in every:
+            client.disconnect()

@@ -1,0 +1,55 @@
+"""pylibmc's names, values and placement of keys, over memcxx.
+
+    import memcxx.compat.pylibmc as pylibmc
+    mc = pylibmc.Client(["127.0.0.1"], behaviors={"ketama": True})
+    mc["some_key"] = "Some value"
+    mc["some_key"]                  # "Some value"
+
+What differs, and why: docs/migrating/pylibmc.md.
+"""
+
+from ... import __version__ as _own_version
+from . import consts, pools
+from . import client as client
+from ._exceptions import *  # noqa: F401,F403 - by __all__ below
+from ._exceptions import MemcachedError, exceptions
+from .client import Client
+from .consts import (
+    all_behaviors,
+    all_callbacks,
+    callback_namespace,
+    distributions,
+    hashers,
+    server_type_tcp,
+    server_type_udp,
+    server_type_unix,
+)
+from .pools import ClientPool, ThreadMappedPool
+
+#: the versions whose behaviour this has
+__version__ = "1.6.3"
+libmemcached_version = "1.0.16"
+libmemcached_version_hex = 0x01000018
+support_compression = True
+support_sasl = False
+
+for _name, _number in hashers.items():
+    globals()["hash_" + _name] = _number
+for _name, _number in distributions.items():
+    globals()["distribution_" + _name.replace(" ", "_")] = _number
+
+
+def build_info() -> str:
+    """One line about what this is."""
+    return (f"pylibmc {__version__} for libmemcached {libmemcached_version}, by memcxx "
+            f"{_own_version} (compression={support_compression}, sasl={support_sasl})")
+
+
+__all__ = [
+    "Client", "ClientPool", "MemcachedError", "ThreadMappedPool", "all_behaviors", "all_callbacks",
+    "build_info", "callback_namespace", "client", "consts", "distributions", "exceptions",
+    "hashers", "libmemcached_version", "libmemcached_version_hex", "pools", "server_type_tcp",
+    "server_type_udp", "server_type_unix", "support_compression", "support_sasl",
+    *(name for name, _ in exceptions), *("hash_" + name for name in hashers),
+    *("distribution_" + name.replace(" ", "_") for name in distributions),
+]

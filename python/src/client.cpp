@@ -1,0 +1,537 @@
+// The blocking client for Python: verbs over typed values, and over items as they are for the
+// packages that decide about flags themselves. The GIL is let go of while a call is under way.
+// Never here: protocols, routing, pickling.
+#include "client.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <memcxx/client.hpp>
+
+#include "convert.hpp"
+#include "errors.hpp"
+#include "request.hpp"
+
+namespace memcxx::python {
+
+namespace {
+
+using protocol::verb;
+
+// Without the GIL.
+template <class Work>
+auto unlocked(Work&& work) {
+  const nb::gil_scoped_release release;
+  return work();
+}
+
+template <class T>
+T value_or_raise(result<T> r) {
+  if (!r) raise(r.error());
+  if constexpr (!std::is_void_v<T>) return std::move(*r);
+}
+
+// True, or False for the answers of `no`; anything else raises.
+template <class T>
+bool is_done(const result<T>& r, std::initializer_list<errc> no) {
+  if (r) return true;
+  for (const errc answer : no) {
+    if (r.error() == answer) return false;
+  }
+  raise(r.error());
+}
+
+std::optional<verb> store_verb(std::string_view name) {
+  for (const verb v :
+       {verb::set, verb::add, verb::replace, verb::append, verb::prepend, verb::cas}) {
+    if (protocol::name_of(v) == name) return v;
+  }
+  return std::nullopt;
+}
+
+// {server: what `convert` makes of its reply, or the exception}
+template <class T, class Convert>
+nb::dict by_server(const std::vector<server_reply<T>>& replies, Convert convert) {
+  nb::dict out;
+  for (const auto& r : replies) {
+    out[nb::str(r.server.data(), r.server.size())] =
+        r.reply ? nb::object(convert(*r.reply)) : exception_of(r.reply.error());
+  }
+  return out;
+}
+
+// Keys and the objects they came from.
+struct keys {
+  std::vector<nb::object> objects;
+  std::vector<std::string_view> bytes;
+
+  explicit keys(nb::handle iterable) {
+    for (const nb::handle key : iterable) {
+      objects.push_back(nb::borrow(key));
+      bytes.push_back(to_key(key));
+    }
+  }
+};
+
+// A client with its pickling. Threads: safe to share.
+class py_client {
+ public:
+  py_client(const std::string& servers, nb::object dumps, nb::object loads, nb::object on_down,
+            nb::object on_up)
+      : pickling_{std::move(dumps), std::move(loads)},
+        client_(make(servers, std::move(on_down), std::move(on_up))) {}
+
+  py_client(const py_client& other, std::chrono::milliseconds timeout)
+      : pickling_(other.pickling_), client_(other.client_.within(timeout)) {}
+
+  // --- typed values
+  nb::object get(nb::handle key, nb::object fallback) {
+    const std::string_view k = to_key(key);
+    const auto r = unlocked([&] { return client_.get<incoming>(k); });
+    if (r) return to_object(*r, pickling_);
+    if (r.error() == errc::miss) return fallback;
+    raise(r.error());
+  }
+  nb::object gat(nb::handle key, nb::handle live, nb::object fallback) {
+    const std::string_view k = to_key(key);
+    const ttl t = to_ttl(live);
+    const auto r = unlocked([&] { return client_.gat<incoming>(k, t); });
+    if (r) return to_object(*r, pickling_);
+    if (r.error() == errc::miss) return fallback;
+    raise(r.error());
+  }
+  // (value, attributes), or None.
+  nb::object get_item(nb::handle key, const get_options& o) {
+    const std::string_view k = to_key(key);
+    const auto r = unlocked([&] { return client_.get_item<incoming>(k, o); });
+    if (r) return nb::make_tuple(to_object(r->value, pickling_), dict_of(*r));
+    if (r.error() == errc::miss) return nb::none();
+    raise(r.error());
+  }
+  nb::dict get_many(nb::handle wanted, bool errors_too) {
+    const keys all(wanted);
+    const auto found = unlocked([&] { return client_.get_many<incoming>(all.bytes); });
+    nb::dict out;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (found[i]) {
+        out[all.objects[i]] = to_object(*found[i], pickling_);
+      } else if (!(found[i].error() == errc::miss)) {
+        if (!errors_too) raise(found[i].error());
+        out[all.objects[i]] = exception_of(found[i].error());
+      }
+    }
+    return out;
+  }
+  bool store(std::string_view name, nb::handle key, nb::handle object, nb::handle live,
+             std::uint64_t cas, std::optional<std::size_t> min_compress) {
+    const auto op = store_verb(name);
+    if (!op) throw nb::value_error("no such store");
+    const outgoing v = to_value(object, pickling_);
+    commands::store_value c{.op = *op, .key = to_key(key)};
+    c.kind = v.view.kind;
+    c.value = v.storage.empty() ? v.view.bytes : std::string_view(v.storage);
+    c.options.ttl = to_ttl(live);
+    c.options.cas = cas;
+    c.options.min_compress = min_compress;
+    const auto r = unlocked([&] { return client_.execute(c); });
+    return is_done(r, {errc::not_stored, errc::exists, errc::miss});
+  }
+  // {key: exception} of those that were not stored.
+  nb::dict set_many(nb::dict pairs, nb::handle live, std::optional<std::size_t> min_compress) {
+    std::vector<outgoing> values;
+    std::vector<nb::object> objects;
+    std::vector<commands::store_value> stores;
+    const ttl t = to_ttl(live);
+    values.reserve(pairs.size());
+    for (const auto& [key, object] : pairs) {
+      values.push_back(to_value(object, pickling_));
+      objects.push_back(nb::borrow(key));
+      commands::store_value c{.key = to_key(key)};
+      c.options.ttl = t;
+      c.options.min_compress = min_compress;
+      c.options.quiet = true;
+      c.kind = values.back().view.kind;
+      stores.push_back(std::move(c));
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      stores[i].value =
+          values[i].storage.empty() ? values[i].view.bytes : std::string_view(values[i].storage);
+    }
+    outcomes_call<commands::store_value> c(std::move(stores));
+    unlocked([&] { client_.run(c.what()); });
+    return failures(objects, c.take(), errc::ok);
+  }
+
+  // --- items as they are: bytes and flags
+  // (bytes, flags, cas), or None.
+  nb::object get_raw(nb::handle key) {
+    const std::string_view k = to_key(key);
+    const auto r = unlocked([&] { return client_.get(k); });
+    if (r) return nb::make_tuple(nb::bytes(r->value.data(), r->value.size()), r->flags, r->cas);
+    if (r.error() == errc::miss) return nb::none();
+    raise(r.error());
+  }
+  nb::object gat_raw(nb::handle key, nb::handle live) {
+    const std::string_view k = to_key(key);
+    const ttl t = to_ttl(live);
+    const auto r = unlocked([&] { return client_.gat(k, t); });
+    if (r) return nb::make_tuple(nb::bytes(r->value.data(), r->value.size()), r->flags, r->cas);
+    if (r.error() == errc::miss) return nb::none();
+    raise(r.error());
+  }
+  // {key: (bytes, flags, cas)} of the hits; what failed raises, or is its exception.
+  nb::dict get_many_raw(nb::handle wanted, bool with_cas, bool errors_too) {
+    const keys all(wanted);
+    const items found = unlocked([&] { return client_.get_many(all.bytes, {.cas = with_cas}); });
+    nb::dict out;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const auto& e = found[i];
+      if (e.hit()) {
+        out[all.objects[i]] =
+            nb::make_tuple(nb::bytes(e.value.data(), e.value.size()), e.flags, e.cas);
+      } else if (!e.miss()) {
+        if (!errors_too) raise(e.status);
+        out[all.objects[i]] = exception_of(e.status);
+      }
+    }
+    return out;
+  }
+  // "stored", "not_stored", "exists" or "miss".
+  nb::object store_raw(std::string_view name, nb::handle key, nb::bytes bytes, std::uint32_t flags,
+                       nb::handle live, std::uint64_t cas, bool quiet) {
+    const auto op = store_verb(name);
+    if (!op) throw nb::value_error("no such store");
+    const commands::store c{*op,
+                            to_key(key),
+                            {bytes.c_str(), bytes.size()},
+                            {.flags = flags, .ttl = to_ttl(live), .cas = cas, .quiet = quiet}};
+    const auto r = unlocked([&] { return client_.execute(c); });
+    if (r) return nb::str("stored");
+    if (fault_of(r.error().code()) != fault::answer) raise(r.error());
+    const std::string_view answer = name_of(r.error().code());
+    return nb::str(answer.data(), answer.size());
+  }
+  // Of (key, bytes, flags): {key: exception} of those that were not stored.
+  nb::dict set_many_raw(nb::handle entries, nb::handle live) {
+    std::vector<nb::object> objects;
+    std::vector<nb::object> kept;
+    std::vector<store_entry> stores;
+    const ttl t = to_ttl(live);
+    for (const nb::handle e : entries) {
+      const auto entry = nb::cast<nb::tuple>(e);
+      kept.push_back(entry);
+      const auto bytes = nb::cast<nb::bytes>(entry[1]);
+      objects.push_back(nb::borrow(entry[0]));
+      stores.push_back({to_key(entry[0]),
+                        {bytes.c_str(), bytes.size()},
+                        {.flags = nb::cast<std::uint32_t>(entry[2]), .ttl = t}});
+    }
+    auto r = unlocked([&] { return client_.set_many(stores); });
+    return failures(objects, r, errc::ok);
+  }
+
+  // --- verbs without a value
+  bool remove(nb::handle key, bool quiet, std::uint64_t cas) {
+    const std::string_view k = to_key(key);
+    const auto r = unlocked([&] { return client_.remove(k, {.cas = cas, .quiet = quiet}); });
+    return is_done(r, {errc::miss, errc::exists});
+  }
+  // {key: exception}; a miss is none.
+  nb::dict remove_many(nb::handle wanted) {
+    const keys all(wanted);
+    auto r = unlocked([&] { return client_.remove_many(all.bytes); });
+    return failures(all.objects, r, errc::miss);
+  }
+  bool touch(nb::handle key, nb::handle live) {
+    const std::string_view k = to_key(key);
+    const ttl t = to_ttl(live);
+    return is_done(unlocked([&] { return client_.touch(k, t); }), {errc::miss});
+  }
+  nb::object count(bool up, nb::handle key, std::uint64_t delta,
+                   std::optional<std::uint64_t> initial, nb::handle live) {
+    const std::string_view k = to_key(key);
+    const counter_options o{.initial = initial, .ttl = to_ttl(live)};
+    const auto r =
+        unlocked([&] { return up ? client_.incr(k, delta, o) : client_.decr(k, delta, o); });
+    if (r) return nb::int_(r->value);
+    if (r.error() == errc::miss) return nb::none();
+    raise(r.error());
+  }
+
+  // --- every server
+  nb::dict flush_all(nb::handle delay) {
+    const double s = nb::cast<double>(delay);
+    const auto r = unlocked([&] {
+      return client_.flush(
+          std::chrono::ceil<std::chrono::seconds>(std::chrono::duration<double>(s)));
+    });
+    return by_server(r, [](const done&) { return nb::bool_(true); });
+  }
+  nb::dict stats(const std::string& group) {
+    const auto r = unlocked([&] { return client_.stats(group); });
+    return by_server(r, [](const statistics& all) { return dict_of(all); });
+  }
+  nb::dict version() {
+    const auto r = unlocked([&] { return client_.version(); });
+    return by_server(r, [](const std::string& v) { return nb::str(v.data(), v.size()); });
+  }
+  nb::dict ping() {
+    const auto r = unlocked([&] { return client_.ping(); });
+    return by_server(r, [](const done&) { return nb::bool_(true); });
+  }
+  nb::dict verbosity(std::uint32_t level) {
+    const auto r = unlocked([&] { return client_.verbosity(level); });
+    return by_server(r, [](const done&) { return nb::bool_(true); });
+  }
+  // {server: whether it had the item}
+  nb::dict remove_everywhere(nb::handle key) {
+    const std::string_view k = to_key(key);
+    const auto replies = unlocked([&] { return client_.remove_everywhere(k); });
+    nb::dict out;
+    for (const auto& r : replies) {
+      out[nb::str(r.server.data(), r.server.size())] = r.reply ? nb::object(nb::bool_(true))
+                                                       : r.reply.error() == errc::miss
+                                                           ? nb::object(nb::bool_(false))
+                                                           : exception_of(r.reply.error());
+    }
+    return out;
+  }
+
+  // --- requests for other engines
+  py_request request(std::string_view verb, nb::handle key, nb::object value, std::uint32_t flags,
+                     nb::handle live, std::uint64_t cas, std::uint64_t number,
+                     std::optional<std::uint64_t> initial, bool want_cas) {
+    request_parts p{.value = value.is_none() ? nb::object() : std::move(value),
+                    .flags = flags,
+                    .live = to_ttl(live),
+                    .cas = cas,
+                    .number = number,
+                    .initial = initial,
+                    .reading = {.cas = want_cas}};
+    if (p.value.is_valid() && !PyBytes_Check(p.value.ptr())) {
+      throw nb::type_error("the bytes of an item are bytes");
+    }
+    return make_request(client_, verb, to_key(key), p);
+  }
+  py_request item_request(nb::handle key, const get_options& o) {
+    return make_request(client_, "get", to_key(key), {.reading = o});
+  }
+  nb::dict settings() const {
+    const options& o = client_.settings();
+    const auto seconds = [](std::chrono::milliseconds d) {
+      return std::chrono::duration<double>(d).count();
+    };
+    const auto name = name_of(o.protocol);
+    nb::dict out;
+    out["protocol"] = nb::str(name.data(), name.size());
+    out["timeout"] = seconds(o.timeout);
+    out["connect_timeout"] = seconds(o.connect_timeout);
+    out["pool_size"] = o.pool_size;
+    out["max_value_size"] = o.max_value_size;
+    out["check_keys"] = o.check_keys;
+    out["keepalive"] = o.keepalive;
+    out["errors_are_misses"] = o.on_error == error_policy::miss;
+    out["max_failures"] = o.health.max_failures;
+    out["max_failure_rate"] = o.health.max_failure_rate;
+    out["retry_min"] = seconds(o.health.retry_min);
+    out["retry_max"] = seconds(o.health.retry_max);
+    out["gutter"] = o.failover == failover_policy::gutter;
+    out["replicas"] = o.replicas;
+    out["flush_on_reconnect"] = o.flush_on_reconnect;
+    out["hash_long_keys"] = o.values.hash_long_keys;
+    bool network = true;
+    for (const server_address& s : o.servers) network = network && s.scheme == "memcached";
+    out["network"] = network;
+    return out;
+  }
+
+  // --- servers
+  std::string which(nb::handle key) { return client_.which(to_key(key)); }
+  std::vector<std::string> places(nb::handle key) { return client_.places(to_key(key)); }
+  std::vector<std::string> servers() { return client_.servers(); }
+  void add_server(const std::string& server) {
+    const auto address = value_or_raise(parse_server(server));
+    value_or_raise(unlocked([&] { return client_.add_server(address); }));
+  }
+  void remove_server(const std::string& server) {
+    value_or_raise(unlocked([&] { return client_.remove_server(server); }));
+  }
+  void replace_servers(const std::vector<std::string>& servers) {
+    std::vector<server_address> all;
+    for (const std::string& s : servers) all.push_back(value_or_raise(parse_server(s)));
+    value_or_raise(unlocked([&] { return client_.replace_servers(std::move(all)); }));
+  }
+  void disconnect() {
+    unlocked([&] { client_.disconnect(); });
+  }
+  std::uint64_t unclaimed_errors() const { return client_.unclaimed_errors(); }
+  double timeout() const {
+    return std::chrono::duration<double>(client_.settings().timeout).count();
+  }
+
+ private:
+  static client make(const std::string& servers, nb::object on_down, nb::object on_up) {
+    auto o = value_or_raise(parse_uri(servers));
+    if (!on_down.is_none()) {
+      o.on_server_down = [f = std::move(on_down)](std::string_view server, const error& why) {
+        const nb::gil_scoped_acquire hold;
+        call_back([&] { f(nb::str(server.data(), server.size()), exception_of(why)); });
+      };
+    }
+    if (!on_up.is_none()) {
+      o.on_server_up = [f = std::move(on_up)](std::string_view server) {
+        const nb::gil_scoped_acquire hold;
+        call_back([&] { f(nb::str(server.data(), server.size())); });
+      };
+    }
+    return value_or_raise(client::create(std::move(o)));
+  }
+  // What a callback raises goes where Python reports what nobody can catch.
+  template <class F>
+  static void call_back(F&& f) noexcept {
+    try {
+      f();
+    } catch (nb::python_error& e) {
+      e.discard_as_unraisable("memcxx: a callback");
+    } catch (...) {
+    }
+  }
+  template <class T>
+  static nb::dict failures(const std::vector<nb::object>& objects, const many<T>& r, errc fine) {
+    nb::dict out;
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      if (!r[i] && !(r[i].error() == fine)) out[objects[i]] = exception_of(r[i].error());
+    }
+    return out;
+  }
+
+  pickling pickling_;
+  client client_;
+};
+
+get_options item_options(bool ttl, bool last_access, bool hit_before, bool size, nb::handle vivify,
+                         nb::handle recache) {
+  get_options o{.ttl = ttl, .last_access = last_access, .hit_before = hit_before, .size = size};
+  if (!vivify.is_none()) o.vivify = to_ttl(vivify);
+  if (!recache.is_none()) o.recache = to_ttl(recache);
+  return o;
+}
+
+}  // namespace
+
+void bind_client(nb::module_& m) {
+  using namespace nb::literals;
+  nb::class_<py_client>(m, "Client")
+      .def(nb::init<const std::string&, nb::object, nb::object, nb::object, nb::object>(),
+           "servers"_a, "dumps"_a = nb::none(), "loads"_a = nb::none(),
+           "on_server_down"_a = nb::none(), "on_server_up"_a = nb::none())
+      // The same client with another timeout.
+      .def(
+          "__init__",
+          [](py_client* at, const py_client& other, double seconds) {
+            std::construct_at(at, other,
+                              std::chrono::ceil<std::chrono::milliseconds>(
+                                  std::chrono::duration<double>(seconds)));
+          },
+          "other"_a, "timeout"_a)
+      .def(
+          "within",
+          [](const py_client& c, double seconds) {
+            return py_client(c, std::chrono::ceil<std::chrono::milliseconds>(
+                                    std::chrono::duration<double>(seconds)));
+          },
+          "timeout"_a)
+      .def("get", &py_client::get, "key"_a, "default"_a = nb::none())
+      .def("gat", &py_client::gat, "key"_a, "ttl"_a, "default"_a = nb::none())
+      .def(
+          "get_item",
+          [](py_client& c, nb::handle key, bool ttl, bool last_access, bool hit_before, bool size,
+             nb::handle vivify, nb::handle recache) {
+            return c.get_item(key,
+                              item_options(ttl, last_access, hit_before, size, vivify, recache));
+          },
+          "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
+          "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
+      .def("get_many", &py_client::get_many, "keys"_a, "errors_too"_a = false)
+      .def("store", &py_client::store, "verb"_a, "key"_a, "value"_a.none(), "ttl"_a = 0,
+           "cas"_a = 0, "min_compress"_a = nb::none())
+      .def(
+          "set",
+          [](py_client& c, nb::handle key, nb::handle value, nb::handle ttl,
+             std::optional<std::size_t> min_compress) {
+            return c.store("set", key, value, ttl, 0, min_compress);
+          },
+          "key"_a, "value"_a.none(), "ttl"_a = 0, "min_compress"_a = nb::none())
+      .def("set_many", &py_client::set_many, "pairs"_a, "ttl"_a = 0, "min_compress"_a = nb::none())
+      .def("get_raw", &py_client::get_raw, "key"_a)
+      .def("gat_raw", &py_client::gat_raw, "key"_a, "ttl"_a)
+      .def("get_many_raw", &py_client::get_many_raw, "keys"_a, "cas"_a = false,
+           "errors_too"_a = false)
+      .def("store_raw", &py_client::store_raw, "verb"_a, "key"_a, "value"_a, "flags"_a = 0,
+           "ttl"_a = 0, "cas"_a = 0, "quiet"_a = false)
+      .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a = 0)
+      .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0)
+      .def("delete_many", &py_client::remove_many, "keys"_a)
+      .def("delete_everywhere", &py_client::remove_everywhere, "key"_a)
+      .def("touch", &py_client::touch, "key"_a, "ttl"_a = 0)
+      .def(
+          "incr",
+          [](py_client& c, nb::handle key, std::uint64_t delta,
+             std::optional<std::uint64_t> initial,
+             nb::handle ttl) { return c.count(true, key, delta, initial, ttl); },
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a = 0)
+      .def(
+          "decr",
+          [](py_client& c, nb::handle key, std::uint64_t delta,
+             std::optional<std::uint64_t> initial,
+             nb::handle ttl) { return c.count(false, key, delta, initial, ttl); },
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a = 0)
+      .def("flush_all", &py_client::flush_all, "delay"_a = 0)
+      .def("stats", &py_client::stats, "group"_a = "")
+      .def("version", &py_client::version)
+      .def("ping", &py_client::ping)
+      .def("verbosity", &py_client::verbosity, "level"_a)
+      .def("request", &py_client::request, "verb"_a, "key"_a = "", "value"_a = nb::none(),
+           "flags"_a = 0, "ttl"_a = 0, "cas"_a = 0, "number"_a = 1, "initial"_a = nb::none(),
+           "want_cas"_a = false)
+      .def(
+          "item_request",
+          [](py_client& c, nb::handle key, bool ttl, bool last_access, bool hit_before, bool size,
+             nb::handle vivify, nb::handle recache) {
+            return c.item_request(
+                key, item_options(ttl, last_access, hit_before, size, vivify, recache));
+          },
+          "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
+          "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
+      .def("settings", &py_client::settings)
+      .def("which", &py_client::which, "key"_a)
+      .def("places", &py_client::places, "key"_a)
+      .def("servers", &py_client::servers)
+      .def("add_server", &py_client::add_server, "server"_a)
+      .def("remove_server", &py_client::remove_server, "server"_a)
+      .def("replace_servers", &py_client::replace_servers, "servers"_a)
+      .def("disconnect", &py_client::disconnect)
+      .def("unclaimed_errors", &py_client::unclaimed_errors)
+      .def_prop_ro("timeout", &py_client::timeout);
+  // (name, host, port), or for a unix socket (name, path, None).
+  m.def(
+      "parse_server",
+      [](const std::string& text) {
+        const server_address a = value_or_raise(parse_server(text));
+        return nb::make_tuple(a.name(), a.host,
+                              a.is_unix ? nb::object(nb::none()) : nb::object(nb::int_(a.port)));
+      },
+      "server"_a);
+}
+
+}  // namespace memcxx::python

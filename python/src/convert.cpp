@@ -1,0 +1,326 @@
+// See convert.hpp.
+#include "convert.hpp"
+
+#include <bit>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+
+#define MSGPACK_NO_BOOST
+#include <msgpack.hpp>
+
+#include <memcxx/value.hpp>
+
+#include "errors.hpp"
+
+namespace memcxx::python {
+
+namespace {
+
+constexpr int deepest = 100;
+
+struct packer : msgpack::packer<msgpack::sbuffer> {
+  explicit packer(msgpack::sbuffer& b) : msgpack::packer<msgpack::sbuffer>(b), buffer(b) {}
+  // The library's own makes an integer of 1.0.
+  void pack_float64(double d) {
+    char out[9] = {'\xcb'};
+    const auto bits = std::bit_cast<std::uint64_t>(d);
+    for (unsigned i = 0; i < 8; ++i) out[1 + i] = static_cast<char>(bits >> (56 - 8 * i));
+    buffer.write(out, sizeof(out));
+  }
+  msgpack::sbuffer& buffer;
+};
+
+[[noreturn]] void refuse(nb::handle object, const char* why) {
+  throw nb::type_error(
+      (std::string("cannot store a ") + Py_TYPE(object.ptr())->tp_name + why).c_str());
+}
+
+std::string_view utf8_of(PyObject* object) {
+  Py_ssize_t size = 0;
+  const char* const text = PyUnicode_AsUTF8AndSize(object, &size);
+  if (text == nullptr) throw nb::python_error();
+  return {text, static_cast<std::size_t>(size)};
+}
+
+std::string_view bytes_of(PyObject* object) {
+  return {PyBytes_AsString(object), static_cast<std::size_t>(PyBytes_Size(object))};
+}
+
+void pack(packer& out, PyObject* object, int depth) {
+  if (depth > deepest) {
+    throw nb::value_error("cannot store a list or dict that is nested deeper than 100 levels");
+  }
+  if (object == Py_None) {
+    out.pack_nil();
+  } else if (PyBool_Check(object)) {
+    object == Py_True ? out.pack_true() : out.pack_false();
+  } else if (PyLong_CheckExact(object)) {
+    int overflow = 0;
+    const long long n = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) {
+      out.pack_int64(n);
+    } else {
+      const unsigned long long u = PyLong_AsUnsignedLongLong(object);
+      if (PyErr_Occurred() != nullptr) throw nb::python_error();
+      out.pack_uint64(u);
+    }
+  } else if (PyFloat_CheckExact(object)) {
+    out.pack_float64(PyFloat_AsDouble(object));
+  } else if (PyUnicode_CheckExact(object)) {
+    const std::string_view text = utf8_of(object);
+    out.pack_str(static_cast<std::uint32_t>(text.size()));
+    out.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
+  } else if (PyBytes_CheckExact(object)) {
+    const std::string_view bytes = bytes_of(object);
+    out.pack_bin(static_cast<std::uint32_t>(bytes.size()));
+    out.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+  } else if (PyList_CheckExact(object)) {
+    const Py_ssize_t n = PyList_Size(object);
+    out.pack_array(static_cast<std::uint32_t>(n));
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      PyObject* const each = PyList_GetItem(object, i);
+      if (each == nullptr) throw nb::python_error();
+      pack(out, each, depth + 1);
+    }
+  } else if (PyDict_CheckExact(object)) {
+    out.pack_map(static_cast<std::uint32_t>(PyDict_Size(object)));
+    PyObject *key = nullptr, *item = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(object, &at, &key, &item) != 0;) {
+      pack(out, key, depth + 1);
+      pack(out, item, depth + 1);
+    }
+  } else {
+    refuse(object,
+           " inside a list or dict; plain data is None, bool, int, float, str, bytes, "
+           "list and dict");
+  }
+}
+
+nb::object unpack(const msgpack::object& o) {
+  switch (o.type) {
+    case msgpack::type::NIL:
+      return nb::none();
+    case msgpack::type::BOOLEAN:
+      return nb::bool_(o.via.boolean);
+    case msgpack::type::POSITIVE_INTEGER:
+      return nb::steal(PyLong_FromUnsignedLongLong(o.via.u64));
+    case msgpack::type::NEGATIVE_INTEGER:
+      return nb::steal(PyLong_FromLongLong(o.via.i64));
+    case msgpack::type::FLOAT32:
+    case msgpack::type::FLOAT64:
+      return nb::float_(o.via.f64);
+    case msgpack::type::STR: {
+      PyObject* const text =
+          PyUnicode_DecodeUTF8(o.via.str.ptr, static_cast<Py_ssize_t>(o.via.str.size), nullptr);
+      if (text == nullptr) throw nb::python_error();
+      return nb::steal(text);
+    }
+    case msgpack::type::BIN:
+      return nb::bytes(o.via.bin.ptr, o.via.bin.size);
+    case msgpack::type::EXT:
+      raise(error(errc::wrong_type, "a MessagePack extension"));
+    case msgpack::type::ARRAY: {
+      nb::list out;
+      for (std::uint32_t i = 0; i < o.via.array.size; ++i) out.append(unpack(o.via.array.ptr[i]));
+      return out;
+    }
+    case msgpack::type::MAP: {
+      nb::dict out;
+      for (std::uint32_t i = 0; i < o.via.map.size; ++i) {
+        out[unpack(o.via.map.ptr[i].key)] = unpack(o.via.map.ptr[i].val);
+      }
+      return out;
+    }
+  }
+  raise(error(errc::corrupt_value, "a MessagePack value of no known type"));
+}
+
+nb::object unpack(std::string_view bytes) {
+  // Nothing may declare more members or bytes than the input has.
+  const msgpack::unpack_limit bounds(bytes.size(), bytes.size(), bytes.size(), bytes.size(),
+                                     bytes.size(), deepest + 1);
+  try {
+    std::size_t end = 0;
+    const msgpack::object_handle o =
+        msgpack::unpack(bytes.data(), bytes.size(), end, nullptr, nullptr, bounds);
+    if (end != bytes.size()) raise(error(errc::corrupt_value, "bytes behind a MessagePack value"));
+    return unpack(o.get());
+  } catch (const msgpack::unpack_error& e) {
+    raise(error(errc::corrupt_value, std::string("MessagePack: ") + e.what()));
+  }
+}
+
+nb::object integer_of(std::string_view digits) {
+  long long n = 0;
+  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (r.ec == std::errc{} && r.ptr == digits.data() + digits.size()) {
+    return nb::steal(PyLong_FromLongLong(n));
+  }
+  PyObject* const big = PyLong_FromString(std::string(digits).c_str(), nullptr, 10);
+  if (big == nullptr) throw nb::python_error();
+  return nb::steal(big);
+}
+
+nb::object seconds_of(const std::optional<std::chrono::seconds>& s) {
+  return s ? nb::object(nb::int_(s->count())) : nb::object(nb::none());
+}
+
+nb::object object_of(const stat_value& v) {
+  return std::visit(
+      [](const auto& x) -> nb::object {
+        using T = std::decay_t<decltype(x)>;
+        if constexpr (std::is_same_v<T, std::string>) {
+          return nb::steal(PyUnicode_DecodeUTF8(x.data(), static_cast<Py_ssize_t>(x.size()),
+                                                "backslashreplace"));
+        } else {
+          return nb::cast(x);
+        }
+      },
+      v);
+}
+
+}  // namespace
+
+outgoing to_value(nb::handle object, const pickling& p) {
+  outgoing out;
+  PyObject* const o = object.ptr();
+  const auto own = [&](value_kind kind, std::string_view bytes) {
+    out.keeps = nb::borrow(object);
+    out.view = {kind, bytes};
+  };
+  if (PyBytes_CheckExact(o)) {
+    own(value_kind::bytes, bytes_of(o));
+  } else if (PyUnicode_CheckExact(o)) {
+    own(value_kind::text, utf8_of(o));
+  } else if (PyLong_CheckExact(o)) {
+    int overflow = 0;
+    const long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow == 0) {
+      out.storage = std::to_string(n);
+    } else {
+      const nb::object digits = nb::steal(PyObject_Str(o));
+      if (!digits.is_valid()) throw nb::python_error();
+      out.storage = utf8_of(digits.ptr());
+    }
+    out.view.kind = value_kind::integer;
+  } else if (!p.dumps.is_none()) {
+    nb::object pickled = p.dumps(object);
+    if (!PyBytes_Check(pickled.ptr())) throw nb::type_error("the pickler did not give bytes");
+    out.view = {value_kind::pickle, bytes_of(pickled.ptr())};
+    out.keeps = std::move(pickled);
+    return out;
+  } else if (o == Py_None) {
+    out.view.kind = value_kind::none;
+  } else if (PyBool_Check(o)) {
+    out.view = {value_kind::boolean, o == Py_True ? "1" : "0"};
+    return out;
+  } else if (PyFloat_CheckExact(o)) {
+    out.view = {value_kind::floating, encode_floating(PyFloat_AsDouble(o), out.storage)};
+  } else if (PyList_CheckExact(o) || PyDict_CheckExact(o)) {
+    msgpack::sbuffer buffer;
+    packer packing(buffer);
+    pack(packing, o, 1);
+    out.storage.assign(buffer.data(), buffer.size());
+    out.view.kind = value_kind::msgpack;
+  } else if (PyByteArray_Check(o) || PyMemoryView_Check(o)) {
+    nb::object copy = nb::steal(PyBytes_FromObject(o));
+    if (!copy.is_valid()) throw nb::python_error();
+    out.view = {value_kind::bytes, bytes_of(copy.ptr())};
+    out.keeps = std::move(copy);
+    return out;
+  } else {
+    refuse(object, "; plain data is None, bool, int, float, str, bytes, list and dict");
+  }
+  return out;
+}
+
+nb::object to_object(const incoming& v, const pickling& p) {
+  switch (v.kind) {
+    case value_kind::bytes:
+      return nb::bytes(v.bytes.data(), v.bytes.size());
+    case value_kind::text: {
+      PyObject* const text =
+          PyUnicode_DecodeUTF8(v.bytes.data(), static_cast<Py_ssize_t>(v.bytes.size()), nullptr);
+      if (text == nullptr) throw nb::python_error();
+      return nb::steal(text);
+    }
+    case value_kind::integer:
+      return integer_of(trimmed_integer({v.kind, v.bytes}));
+    case value_kind::floating: {
+      double d = 0;
+      if (const auto ok = decode_floating({v.kind, v.bytes}, d); !ok) raise(ok.error());
+      return nb::float_(d);
+    }
+    case value_kind::boolean:
+      return nb::bool_(v.bytes == "1");
+    case value_kind::none:
+      return nb::none();
+    case value_kind::msgpack:
+      return unpack(v.bytes);
+    case value_kind::json:
+      return nb::module_::import_("json").attr("loads")(nb::bytes(v.bytes.data(), v.bytes.size()));
+    case value_kind::pickle:
+      if (!p.loads.is_none()) return p.loads(nb::bytes(v.bytes.data(), v.bytes.size()));
+      raise(error(errc::wrong_type, "a pickle, which this client does not load"));
+    case value_kind::marshal:
+    case value_kind::ruby: {
+      auto plain = to_msgpack({v.kind, v.bytes});
+      if (!plain) raise(plain.error());
+      return unpack(*plain);
+    }
+  }
+  raise(error(errc::corrupt_value, "a value of no known kind"));
+}
+
+std::string_view to_key(nb::handle object) {
+  if (PyUnicode_Check(object.ptr())) return utf8_of(object.ptr());
+  if (PyBytes_Check(object.ptr())) return bytes_of(object.ptr());
+  throw nb::type_error(
+      (std::string("a key is str or bytes, not ") + Py_TYPE(object.ptr())->tp_name).c_str());
+}
+
+ttl to_ttl(nb::handle object) {
+  PyObject* const o = object.ptr();
+  if (o == Py_None) return {};
+  if (PyLong_Check(o)) {
+    const long long n = PyLong_AsLongLong(o);
+    if (n == -1 && PyErr_Occurred() != nullptr) throw nb::python_error();
+    return std::chrono::duration<long long>(n);
+  }
+  if (PyFloat_Check(o)) {
+    const double d = PyFloat_AsDouble(o);
+    if (!std::isfinite(d)) throw nb::value_error("a ttl is a finite number of seconds");
+    return std::chrono::duration<double>(d);
+  }
+  if (nb::hasattr(object, "total_seconds")) return to_ttl(object.attr("total_seconds")());
+  if (nb::hasattr(object, "timestamp")) {
+    const double at = nb::cast<double>(object.attr("timestamp")());
+    return std::chrono::sys_seconds(std::chrono::seconds(static_cast<long long>(std::ceil(at))));
+  }
+  throw nb::type_error("a ttl is a number of seconds, a timedelta or a datetime");
+}
+
+nb::dict dict_of(const item_attributes& a) {
+  nb::dict out;
+  out["flags"] = a.flags;
+  out["cas"] = a.cas;
+  out["ttl"] = seconds_of(a.ttl);
+  out["last_access"] = seconds_of(a.last_access);
+  out["hit_before"] = a.hit_before ? nb::object(nb::bool_(*a.hit_before)) : nb::object(nb::none());
+  out["size"] = a.size ? nb::object(nb::int_(*a.size)) : nb::object(nb::none());
+  out["won"] = a.won;
+  out["stale"] = a.stale;
+  out["already_won"] = a.already_won;
+  return out;
+}
+
+nb::dict dict_of(const statistics& all) {
+  nb::dict out;
+  for (const auto& [name, v] : all) out[nb::str(name.data(), name.size())] = object_of(v);
+  return out;
+}
+
+}  // namespace memcxx::python
