@@ -33,6 +33,8 @@ const char* what_to_do(const memcxx::error& e) {
       return "go on without the cache, and look at the network";
     case memcxx::fault::clock:  // for a store: it may have happened, or not
       return "go on without the cache";
+    case memcxx::fault::value:  // a typed read; the item is in the error
+      return "compute it again, and look at who stores this key";
   }
   return "?";
 }

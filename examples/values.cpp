@@ -1,5 +1,6 @@
 // Typed values: numbers, text, optionals, structures, a type of one's own; compressed, long, and
 // computed once.
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -36,9 +37,13 @@ struct memcxx::codec<point> {
     return value_view{value_kind::text, scratch};  // bytes in `scratch`, or in `p`
   }
   static result<void> decode(const value_view& v, point& out) {
-    const std::string bytes(v.bytes);  // from the network: checked
-    if (std::sscanf(bytes.c_str(), "%d,%d", &out.x, &out.y) == 2) return {};
-    return wrong_type(v, "a point");
+    // From the network: checked to the last byte.
+    const char* const end = v.bytes.data() + v.bytes.size();
+    const auto x = std::from_chars(v.bytes.data(), end, out.x);
+    if (x.ec != std::errc{} || x.ptr == end || *x.ptr != ',') return wrong_type(v, "a point");
+    const auto y = std::from_chars(x.ptr + 1, end, out.y);
+    if (y.ec != std::errc{} || y.ptr != end) return wrong_type(v, "a point");
+    return {};
   }
 };
 // [end]

@@ -46,6 +46,8 @@ class async_operation {
   // Ends this object and calls the handler, as its executor demands. `posted`: not before the
   // function that called has returned.
   virtual void complete(bool posted) noexcept = 0;
+  // Ends this object and destroys the handler: it is never called.
+  virtual void discard() noexcept = 0;
 
   bool everywhere = false;          // request i goes to server i
   bool changes_nothing = false;     // it may be given up at any time without a trace
@@ -75,7 +77,7 @@ class async_core {
   // Ends it with errc::cancelled, if it is still under way. `harmless`: only if nothing was sent
   // that may have changed an item.
   virtual void cancel(ticket t, bool harmless) = 0;
-  // Takes no more calls, and tells when the last is over.
+  // Takes no more calls, and tells when the last is over. `done` must do no more than post.
   virtual void drain(std::move_only_function<void()> done) = 0;
   // Takes no more calls, and cancels those under way.
   virtual void stop() noexcept = 0;
@@ -118,7 +120,8 @@ class owned {
     } else if constexpr (std::derived_from<Command, commands::read_value>) {
       return !command_.ttl && !command_.options.vivify && !command_.options.recache;
     } else {
-      return std::is_same_v<Command, commands::debug>;
+      return std::is_same_v<Command, commands::debug> ||
+             std::is_same_v<Command, commands::version> || std::is_same_v<Command, commands::ping>;
     }
   }
 
@@ -185,12 +188,12 @@ class everywhere_job {
   }
   std::vector<server_reply<typename Command::reply>> take() {
     std::vector<server_reply<typename Command::reply>> out;
-    for (std::size_t i = 0; i < names_.size(); ++i) {
+    for (std::size_t i = 0; call_ && i < names_.size(); ++i) {
       out.push_back({std::move(names_[i]), std::move(call_->outcome(i))});
     }
     return out;
   }
-  [[nodiscard]] bool changes_nothing() const noexcept { return false; }
+  [[nodiscard]] bool changes_nothing() const noexcept { return command_.changes_nothing(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return command_.bytes(); }
 
  private:
@@ -273,6 +276,14 @@ class operation_of final : public async_operation {
     }
   }
 
+  void discard() noexcept override {
+    const auto work = std::move(work_);
+    const Handler gone = std::move(handler_);  // may own the client, and this one's memory
+    allocator a(net::get_associated_allocator(gone));
+    std::destroy_at(this);
+    traits::deallocate(a, this, 1);
+  }
+
  private:
   Job job_;
   Handler handler_;
@@ -307,8 +318,19 @@ struct initiation {
     auto own = std::decay_t<Handler>(std::forward<Handler>(handler));
     auto slot = net::get_associated_cancellation_slot(own);
     op& made = op::make(std::move(own), core->executor(), std::forward<Args>(args)...);
-    const async_core::ticket t = core->announce(made);
-    cancel_by(slot, core, t);
+    async_core::ticket t;
+    try {
+      t = core->announce(made);
+    } catch (...) {
+      made.discard();
+      throw;
+    }
+    // From here on the handler is called, whatever happens.
+    try {
+      cancel_by(slot, core, t);
+    } catch (...) {  // no memory for it
+      return core->cancel(t, false);
+    }
     core->start(t, timeout);
   }
 };

@@ -60,9 +60,17 @@ class arrival_queue {
     const std::scoped_lock hold(lock_);
     serve();
   }
+  // Nothing more will arrive, nor be handed out: destroys who waits.
+  void discard() noexcept {
+    std::deque<std::shared_ptr<waiter>> gone;  // what their handlers own ends without the lock
+    const std::scoped_lock hold(lock_);
+    discarded_ = true;
+    gone.swap(waiters_);
+  }
 
   void wait(std::shared_ptr<waiter> w) {
     const std::scoped_lock hold(lock_);
+    if (discarded_) return;
     waiters_.push_back(std::move(w));
     try {
       serve();
@@ -71,8 +79,9 @@ class arrival_queue {
       throw;
     }
   }
-  // How many are still to be handed out. What was posted before is by now referred to by nobody
-  // but the one it was posted for.
+  // Returns when whoever posted has let go of what was posted.
+  void settle() const noexcept { const std::scoped_lock hold(lock_); }
+  // How many are still to be handed out.
   [[nodiscard]] std::size_t left() const noexcept {
     const std::scoped_lock hold(lock_);
     return arrived_.size() - taken_;
@@ -93,6 +102,7 @@ class arrival_queue {
   std::vector<bool> arrived_;       // by request; the engine's
   std::vector<std::size_t> order_;  // in which they arrived
   std::size_t taken_ = 0;           // of them
+  bool discarded_ = false;
   std::deque<std::shared_ptr<waiter>> waiters_;
 };
 
@@ -205,9 +215,16 @@ class stream_job {
  public:
   stream_job(std::shared_ptr<stream_call<Command>> c, bool reads) noexcept
       : call_(std::move(c)), reads_(reads) {}
+  ~stream_job() {
+    if (!ended_) call_->queue().discard();
+  }
+  stream_job(const stream_job&) = delete;
+  stream_job& operator=(const stream_job&) = delete;
+
   [[nodiscard]] call& what() noexcept { return *call_; }
   done take() {
     call_->end();
+    ended_ = true;
     return {};
   }
   [[nodiscard]] bool changes_nothing() const noexcept { return reads_; }
@@ -216,6 +233,7 @@ class stream_job {
  private:
   std::shared_ptr<stream_call<Command>> call_;
   bool reads_;
+  bool ended_ = false;
 };
 
 // A handler that waits for the next outcome.
@@ -252,7 +270,7 @@ class stream_waiter final
     void operator()() {
       // The keys stay until the handler has returned, and its memory goes before it is called.
       const auto from = std::move(to->from_);
-      (void)from->queue().left();
+      from->queue().settle();
       completion<Handler, std::optional<Entry>> done{std::move(to->handler_), {}, to->io_};
       const auto work = std::move(to->work_);
       to.reset();
@@ -351,8 +369,13 @@ class get_stream {
              const Keys& keys, const get_options& o)
       : source_(std::make_shared<source>(keys, o)), core_(std::move(core)) {
     using op = detail::operation_of<detail::stream_job<command>, nobody>;
-    ticket_ =
-        core_->announce(op::make(nobody(), core_->executor(), source_, !o.vivify && !o.recache));
+    op& made = op::make(nobody(), core_->executor(), source_, !o.vivify && !o.recache);
+    try {
+      ticket_ = core_->announce(made);
+    } catch (...) {
+      made.discard();
+      throw;
+    }
     core_->start(ticket_, timeout);
   }
 

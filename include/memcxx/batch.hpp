@@ -71,6 +71,8 @@ class batch final : public verbs<batch>, private call {
     virtual ~slot() = default;
     virtual bool begin_step(unsigned step, const value_codec& values) noexcept = 0;
     virtual std::size_t parts() const noexcept = 0;
+    virtual bool goes_on() const noexcept = 0;
+    virtual std::string_view key() const noexcept = 0;
     virtual protocol::refusal request(std::size_t part, protocol::request& out) const noexcept = 0;
     virtual std::span<char> on_value(std::size_t part, const protocol::response& head,
                                      std::size_t size) noexcept = 0;
@@ -86,6 +88,8 @@ class batch final : public verbs<batch>, private call {
       return run.begin_step(step, values);
     }
     std::size_t parts() const noexcept override { return run.parts(); }
+    bool goes_on() const noexcept override { return run.goes_on(); }
+    std::string_view key() const noexcept override { return run.key(); }
     protocol::refusal request(std::size_t part, protocol::request& out) const noexcept override {
       return run.request(part, out);
     }

@@ -183,16 +183,20 @@ auto client::cache(std::string_view key, const ttl& t, F&& compute)
   const auto whose = [](const error& e) {
     return e == errc::value_too_large ? fault::value : fault_of(e.code());
   };
-  auto hit = get<T>(key);
-  if (hit || whose(hit.error()) == fault::caller) return hit;
+  // What another client invalidated, and left to this caller to refresh, is to be computed.
+  const auto serves = [](const result<item_of<T>>& r) { return r && !r->won && !r->stub; };
+  const get_options o{.cas = false};
+  auto seen = get_item<T>(key, o);
+  if (serves(seen)) return std::move(seen->value);
+  if (!seen && whose(seen.error()) == fault::caller) return std::unexpected(seen.error());
   return flights().run<T>(key, [&]() -> result<T> {
     // Another caller's computation may have ended since.
-    if (hit.error() == errc::miss) {
-      if (hit = get<T>(key); hit) return hit;
+    if (!seen && seen.error() == errc::miss) {
+      if (seen = get_item<T>(key, o); serves(seen)) return std::move(seen->value);
     }
     result<T> made = compute();
-    const fault why = whose(hit.error());
-    if (made && (why == fault::answer || why == fault::value)) {
+    const fault why = seen ? fault::none : whose(seen.error());
+    if (made && (why == fault::none || why == fault::answer || why == fault::value)) {
       const auto kept =
           execute(commands::store_value::of(protocol::verb::set, key, *made, {.ttl = t}));
       if (!kept) count_unclaimed();

@@ -30,8 +30,12 @@ namespace memcxx {
 //       return value_view{value_kind::text, scratch};
 //     }
 //     static result<void> decode(const value_view& v, point& out) {
-//       if (std::sscanf(std::string(v.bytes).c_str(), "%d,%d", &out.x, &out.y) == 2) return {};
-//       return wrong_type(v, "a point");
+//       const char* const end = v.bytes.data() + v.bytes.size();
+//       const auto x = std::from_chars(v.bytes.data(), end, out.x);
+//       if (x.ec != std::errc{} || x.ptr == end || *x.ptr != ',') return wrong_type(v, "a point");
+//       const auto y = std::from_chars(x.ptr + 1, end, out.y);
+//       if (y.ec != std::errc{} || y.ptr != end) return wrong_type(v, "a point");
+//       return {};
 //     }
 //   };
 //
@@ -102,6 +106,7 @@ struct codec<text> {
     return value_view{value_kind::text, v.utf8};
   }
   static result<void> decode(const value_view& v, text& out) {
+    if (v.kind == value_kind::bytes && !is_utf8(v.bytes)) return wrong_type(v, "UTF-8 text");
     return codec<std::string>::decode(v, out.utf8);
   }
 };
@@ -165,8 +170,9 @@ struct codec<T> {
   static result<void> decode(const value_view& v, T& out) {
     number n = 0;
     if (auto ok = codec<number>::decode(v, n); !ok) return ok;
-    if (!std::in_range<std::underlying_type_t<T>>(n)) return wrong_type(v, "an enumerator");
-    out = static_cast<T>(n);
+    const auto as_it_fits = static_cast<std::underlying_type_t<T>>(n);
+    if (static_cast<number>(as_it_fits) != n) return wrong_type(v, "an enumerator");
+    out = static_cast<T>(as_it_fits);
     return {};
   }
 };
@@ -200,9 +206,15 @@ struct codec<std::nullptr_t> {
   }
 };
 
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
 // Nothing is a value of its own: an empty optional that was stored is a hit.
 template <class T>
 struct codec<std::optional<T>> {
+  static_assert(!is_optional<T>, "an empty optional within an optional has no form of its own");
   static constexpr bool keeps_opaque = requires { requires codec<T>::keeps_opaque; };
   static result<value_view> encode(const std::optional<T>& v, std::string& scratch)
     requires storable<T>

@@ -71,8 +71,8 @@ struct value_options {
   // From 1024 to what the servers take for one item, less 200. libmc's own is 1,000,000; it has its
   // prefix in the names of pieces, so it splits only without one.
   std::size_t split_over = 0;
-  // Keys that are too long are hashed, and kept in full beside the value (native only). Integers
-  // have no key beside them, so that they stay counters.
+  // Keys that are too long are hashed, and kept in full beside the value (native only). Typed
+  // verbs, remove and touch take such keys; incr and decr do not.
   bool hash_long_keys = false;
 
   // Makes a value of a pickle, a marshal or a Ruby object that the library does not read: it reads

@@ -29,6 +29,7 @@ struct item_attributes {
   bool won = false;          // this caller is to refresh the item (vivify, recache, invalidate)
   bool stale = false;        // marked stale by invalidate
   bool already_won = false;  // another caller is refreshing it
+  bool stub = false;         // typed reads: there is no value yet, somebody is filling it (vivify)
   std::uint32_t opaque = 0;  // as given in the options
 };
 

@@ -15,6 +15,8 @@
 // corrupt_value; out_of_memory. Reading a list of N elements takes at most N bytes of input, so it
 // costs sizeof(T) for each at worst. Threads: nothing is shared.
 // Never here: MessagePack between dialects, which needs no msgpack-cxx.
+// A struct's members own what they hold: a view in one (std::string_view, raw_ref, msgpack::object)
+// would refer to bytes that are gone when the read returns.
 #pragma once
 
 #ifndef MSGPACK_NO_BOOST

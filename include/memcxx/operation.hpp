@@ -108,6 +108,12 @@ class operation {
     if constexpr (requires { command_.options.quiet; }) return command_.options.quiet;
     return false;
   }
+  // Whether the step that has begun is known not to be the last, and whose order counts then.
+  [[nodiscard]] bool goes_on() const noexcept { return false; }
+  [[nodiscard]] std::string_view key() const noexcept {
+    if constexpr (requires { command_.key; }) return command_.key;
+    return {};
+  }
   [[nodiscard]] result<reply>& outcome() noexcept { return gathered_.outcome(); }
 
  private:
@@ -160,6 +166,8 @@ class operation<commands::get_into> {
   }
   void on_response(std::size_t, const protocol::response& r, std::string_view server) noexcept;
   [[nodiscard]] bool quiet() const noexcept { return false; }
+  [[nodiscard]] bool goes_on() const noexcept { return false; }
+  [[nodiscard]] std::string_view key() const noexcept { return command_.key; }
   [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
 
  private:
@@ -180,6 +188,8 @@ class value_reading {
                            std::size_t n) noexcept;
   void on_response(std::size_t part, const protocol::response& r, std::string_view server) noexcept;
   [[nodiscard]] bool quiet() const noexcept { return false; }
+  [[nodiscard]] bool goes_on() const noexcept { return false; }
+  [[nodiscard]] std::string_view key() const noexcept { return command_.key; }
 
  protected:
   value_reading(const commands::read_value& c, value_codec::opaque_values how) noexcept;
@@ -193,7 +203,8 @@ class value_reading {
   virtual std::string* place() noexcept = 0;
   // `v` may lie in *place().
   virtual result<void> take(const value_view& v) = 0;
-  virtual void take(const protocol::response& r) = 0;
+  // The attributes, for those who have a place for them: false when nobody does.
+  virtual bool take(const protocol::response& r, bool stub) = 0;
   // What became of it; nothing wrong when `why` is ok.
   virtual void conclude(error why) noexcept = 0;
 
@@ -251,14 +262,22 @@ class operation<Command> final : public value_reading {
     }
     return codec<type>::decode(v, value());
   }
-  void take(const protocol::response& r) override {
-    if constexpr (is_item) commands::get::read(r, reply_);
+  bool take(const protocol::response& r, bool stub) override {
+    if constexpr (is_item) {
+      commands::get::read(r, reply_);
+      reply_.stub = stub;
+    }
+    return is_item;
   }
   void conclude(error why) noexcept override {
-    if (why == errc::ok) {
-      outcome_ = std::move(reply_);
-    } else {
+    if (why != errc::ok) {
       outcome_ = std::unexpected(std::move(why));
+      return;
+    }
+    try {
+      outcome_ = std::move(reply_);
+    } catch (...) {  // a type that can only be copied
+      outcome_ = std::unexpected(error(errc::out_of_memory));
     }
   }
 
@@ -289,6 +308,8 @@ class operation<commands::store_value> {
   }
   void on_response(std::size_t part, const protocol::response& r, std::string_view server) noexcept;
   [[nodiscard]] bool quiet() const noexcept { return command_.options.quiet && !splitting_; }
+  [[nodiscard]] bool goes_on() const noexcept { return in_pieces_; }
+  [[nodiscard]] std::string_view key() const noexcept { return command_.key; }
   [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
 
  private:
@@ -344,8 +365,36 @@ class step_index {
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
   [[nodiscard]] const place& operator[](std::size_t i) const noexcept { return places_[i]; }
 
+  // Begins a step of `n` operations, of which `at(i)` gives the i-th. What follows a store in
+  // pieces of the same key waits until that is done: requests for one key take effect in their
+  // order. False when there is nothing to ask.
+  template <class At>
+  bool begin_step(unsigned step, std::size_t n, At at, const value_codec& values) {
+    places_.clear();
+    if (step == 0) begun_.clear();
+    std::vector<std::string_view> busy;
+    for (std::size_t i = 0; i < n; ++i) {
+      auto& each = at(i);
+      const unsigned own = begun_.empty() ? step : begun_[i];
+      if (own == 0 && std::ranges::find(busy, each.key()) != busy.end()) {
+        if (begun_.empty()) {  // from now on they do not all begin the same step
+          begun_.assign(n, 0);
+          std::fill_n(begun_.begin(), i, 1U);
+        }
+        continue;
+      }
+      if (each.begin_step(own, values)) {
+        add(i, each.parts());
+        if (each.goes_on()) busy.push_back(each.key());
+      }
+      if (!begun_.empty()) begun_[i] = own + 1;
+    }
+    return !places_.empty();
+  }
+
  private:
   std::vector<place> places_;
+  std::vector<unsigned> begun_;  // steps of each operation, once they differ
 };
 
 // A call of many commands of one kind.
@@ -358,12 +407,10 @@ class many_call final : public call {
   }
 
   bool begin_step(unsigned step, const value_codec& values) noexcept override try {
-    index_.clear();
-    index_.reserve(operations_.size());
-    for (std::size_t i = 0; i < operations_.size(); ++i) {
-      if (operations_[i].begin_step(step, values)) index_.add(i, operations_[i].parts());
-    }
-    return index_.size() != 0;
+    if (step == 0) index_.reserve(operations_.size());
+    return index_.begin_step(
+        step, operations_.size(),
+        [this](std::size_t i) -> operation<Command>& { return operations_[i]; }, values);
   } catch (...) {
     index_.clear();
     for (auto& o : operations_) o.outcome() = std::unexpected(error(errc::out_of_memory));
@@ -487,7 +534,10 @@ class outcomes_call {
 // Typed stores of a map, or another range of pairs of a key and a value. Silence is success: what
 // fails answers.
 template <class Pairs>
-concept storable_pairs = std::ranges::forward_range<Pairs> && requires {
+concept storable_pairs = std::ranges::forward_range<const Pairs> && requires {
+  // Keys and values are looked at until the call is over: a range that makes its pairs, as views
+  // with a function do, is no good.
+  requires std::is_lvalue_reference_v<std::ranges::range_reference_t<const Pairs>>;
   requires std::convertible_to<const std::tuple_element_t<0, std::ranges::range_value_t<Pairs>>&,
                                std::string_view>;
   requires storable<

@@ -17,6 +17,9 @@ namespace memcxx {
 
 template <class T>
 concept stringlike = std::convertible_to<const T&, std::string_view>;
+// Stored as it is by a verb without a type.
+template <class T>
+concept plain_string = std::same_as<T, std::string_view> || std::same_as<T, std::string>;
 
 // `Face` has `execute(const Command&)`, and where calls are asynchronous `execute(command, token)`:
 // `Token` is the completion token behind a verb's last argument, and nothing elsewhere. Keys: 1 to
@@ -60,10 +63,13 @@ class verbs {
            Token&&... token) {
     return face().execute(commands::get_value<T>{{key, t, o}}, std::forward<Token>(token)...);
   }
-  // The same with the item's attributes, such as the token for cas().
+  // The same with the item's attributes, such as the token for cas(). A stub that somebody is
+  // filling (vivify) is an item with `stub` set and an empty T; `won` says whether that is this
+  // caller. To get<T> it is a miss, and so is an invalidated item to the one caller who is to
+  // refresh it.
   template <class T, class... Token>
   auto get_item(std::string_view key, const get_options& o = {}, Token&&... token) {
-    return face().execute(commands::get_item<T>{{key, std::nullopt, o}},
+    return face().execute(commands::get_item<T>{{key, std::nullopt, o, true}},
                           std::forward<Token>(token)...);
   }
 
@@ -74,37 +80,37 @@ class verbs {
 
   // Stores, whatever is there.
   template <class T = std::string_view, class... Token>
-    requires stringlike<T>
+    requires plain_string<T>
   auto set(std::string_view key, const std::type_identity_t<T>& value, const store_options& o = {},
            Token&&... token) {
     return store<T>(protocol::verb::set, key, value, o, std::forward<Token>(token)...);
   }
   template <storable T, class... Token>
-    requires(!stringlike<T>)
+    requires(!plain_string<T>)
   auto set(std::string_view key, const T& value, const store_options& o = {}, Token&&... token) {
     return store<T>(protocol::verb::set, key, value, o, std::forward<Token>(token)...);
   }
   // Stores only if there is no item; else errc::not_stored.
   template <class T = std::string_view, class... Token>
-    requires stringlike<T>
+    requires plain_string<T>
   auto add(std::string_view key, const std::type_identity_t<T>& value, const store_options& o = {},
            Token&&... token) {
     return store<T>(protocol::verb::add, key, value, o, std::forward<Token>(token)...);
   }
   template <storable T, class... Token>
-    requires(!stringlike<T>)
+    requires(!plain_string<T>)
   auto add(std::string_view key, const T& value, const store_options& o = {}, Token&&... token) {
     return store<T>(protocol::verb::add, key, value, o, std::forward<Token>(token)...);
   }
   // Stores only if there is an item; else errc::not_stored.
   template <class T = std::string_view, class... Token>
-    requires stringlike<T>
+    requires plain_string<T>
   auto replace(std::string_view key, const std::type_identity_t<T>& value,
                const store_options& o = {}, Token&&... token) {
     return store<T>(protocol::verb::replace, key, value, o, std::forward<Token>(token)...);
   }
   template <storable T, class... Token>
-    requires(!stringlike<T>)
+    requires(!plain_string<T>)
   auto replace(std::string_view key, const T& value, const store_options& o = {},
                Token&&... token) {
     return store<T>(protocol::verb::replace, key, value, o, std::forward<Token>(token)...);
@@ -112,14 +118,14 @@ class verbs {
   // Stores only if the item is still the one whose `cas_token` was read (item::cas). errc::exists
   // when it changed, errc::miss when it is gone, errc::invalid_argument for a token of 0.
   template <class T = std::string_view, class... Token>
-    requires stringlike<T>
+    requires plain_string<T>
   auto cas(std::string_view key, const std::type_identity_t<T>& value, std::uint64_t cas_token,
            store_options o = {}, Token&&... token) {
     o.cas = cas_token;
     return store<T>(protocol::verb::cas, key, value, o, std::forward<Token>(token)...);
   }
   template <storable T, class... Token>
-    requires(!stringlike<T>)
+    requires(!plain_string<T>)
   auto cas(std::string_view key, const T& value, std::uint64_t cas_token, store_options o = {},
            Token&&... token) {
     o.cas = cas_token;

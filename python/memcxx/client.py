@@ -7,12 +7,13 @@ read as that client does; only the dialects of clients that pickle will pickle.
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
 from . import _core
 from .dialects import picklers
-from .errors import Error
+from .errors import Error, InvalidArgument
 
 Key = Union[str, bytes]
 _TIMES = {"timeout", "connect_timeout", "retry_min", "retry_max", "gutter_ttl"}
@@ -39,12 +40,24 @@ def build_uri(servers: Union[str, Sequence[str]], options: Mapping[str, Any]) ->
     return uri + ("&" if "?" in uri else "?") + "&".join(parts)
 
 
-def _dialect_of(uri: str) -> str:
+def dialect_of(uri: str) -> str:
+    """The dialect that a URI asks for."""
     for part in uri.partition("?")[2].split("&"):
         name, _, value = part.partition("=")
         if name == "dialect":
             return value
     return "native"
+
+
+def _over_python(transport: str, uri: str) -> bool:
+    """Whether a client goes over Python's sockets instead of the core's."""
+    if transport == "auto":
+        # Theirs in place of Python's: a call that waits in the core would hold up the whole hub.
+        patched = socket.socket.__module__.partition(".")[0] in ("gevent", "eventlet")
+        return patched and _core.Client(uri).settings()["network"]
+    if transport not in ("native", "python"):
+        raise InvalidArgument(f"transport is auto, native or python, not {transport!r}")
+    return transport == "python"
 
 
 class Client(_core.Client):
@@ -56,18 +69,33 @@ class Client(_core.Client):
     dialect, compressor, min_compress, split_over, hash_long_keys, on_error ("surface" or "miss":
     failures of server, network and clock read as misses), …
 
+    `transport`: "native" waits in the core, with the GIL let go; "python" goes over Python's own
+    sockets; "auto" does that only where gevent or eventlet have patched them. What such a call
+    answers is a memcxx.green.Client, which has the same methods and is no subclass of this one; a
+    subclass of this one is always native.
+
     Threads: safe to share. Fork: a child gets connections of its own.
     Errors: memcxx.errors; a miss is None, "not stored" is False.
     """
 
+    def __new__(cls, servers: Union[str, Sequence[str]] = "127.0.0.1", *, transport: str = "auto",
+                dumps: Any = None, loads: Any = None, on_server_down: Any = None,
+                on_server_up: Any = None, **options: Any) -> Any:
+        if cls is Client and _over_python(transport, build_uri(servers, options)):
+            from .green import Client as Green
+            return Green(servers, dumps=dumps, loads=loads, on_server_down=on_server_down,
+                         on_server_up=on_server_up, **options)
+        return super().__new__(cls)
+
     def __init__(self, servers: Union[str, Sequence[str]] = "127.0.0.1", *,
+                 transport: str = "auto",
                  dumps: Optional[Callable[[Any], bytes]] = None,
                  loads: Optional[Callable[[bytes], Any]] = None,
                  on_server_down: Optional[Callable[[str, Error], None]] = None,
                  on_server_up: Optional[Callable[[str], None]] = None,
                  **options: Any) -> None:
         uri = build_uri(servers, options)
-        own_dumps, own_loads = picklers(_dialect_of(uri))
+        own_dumps, own_loads = picklers(dialect_of(uri))
         super().__init__(uri, dumps or own_dumps, loads or own_loads, on_server_down, on_server_up)
 
     def __enter__(self) -> "Client":
@@ -78,6 +106,13 @@ class Client(_core.Client):
 
     # get, gat, get_item, get_many, set, set_many, delete, delete_many, touch, incr, decr and what
     # is for every server come from the extension as they are.
+
+    def within(self, timeout: float) -> "Client":
+        """The same client with another timeout for whole calls, in seconds."""
+        other = _core.Client.__new__(type(self))
+        _core.Client.__init__(other, self, timeout)
+        vars(other).update(vars(self))
+        return other
 
     def gets(self, key: Key) -> Optional[tuple[Any, int]]:
         """(value, cas token), or None."""

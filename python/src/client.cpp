@@ -124,7 +124,12 @@ class py_client {
     nb::dict out;
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (found[i]) {
-        out[all.objects[i]] = to_object(*found[i], pickling_);
+        try {
+          out[all.objects[i]] = to_object(*found[i], pickling_);
+        } catch (const nb::python_error& e) {
+          if (!errors_too || !e.matches(PyExc_Exception)) throw;
+          out[all.objects[i]] = e.value();
+        }
       } else if (!(found[i].error() == errc::miss)) {
         if (!errors_too) raise(found[i].error());
         out[all.objects[i]] = exception_of(found[i].error());
@@ -271,6 +276,7 @@ class py_client {
   // --- every server
   nb::dict flush_all(nb::handle delay) {
     const double s = nb::cast<double>(delay);
+    if (!(s >= 0)) raise(error(errc::invalid_argument, "flush: the delay is negative"));
     const auto r = unlocked([&] {
       return client_.flush(
           std::chrono::ceil<std::chrono::seconds>(std::chrono::duration<double>(s)));
@@ -324,7 +330,9 @@ class py_client {
     return make_request(client_, verb, to_key(key), p);
   }
   py_request item_request(nb::handle key, const get_options& o) {
-    return make_request(client_, "get", to_key(key), {.reading = o});
+    py_request r = make_request(client_, "get", to_key(key), {.reading = o});
+    r.attributes = true;
+    return r;
   }
   nb::dict settings() const {
     const options& o = client_.settings();
@@ -452,7 +460,7 @@ void bind_client(nb::module_& m) {
           },
           "timeout"_a)
       .def("get", &py_client::get, "key"_a, "default"_a = nb::none())
-      .def("gat", &py_client::gat, "key"_a, "ttl"_a, "default"_a = nb::none())
+      .def("gat", &py_client::gat, "key"_a, "ttl"_a.none(), "default"_a = nb::none())
       .def(
           "get_item",
           [](py_client& c, nb::handle key, bool ttl, bool last_access, bool hit_before, bool size,
@@ -463,7 +471,7 @@ void bind_client(nb::module_& m) {
           "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
           "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
       .def("get_many", &py_client::get_many, "keys"_a, "errors_too"_a = false)
-      .def("store", &py_client::store, "verb"_a, "key"_a, "value"_a.none(), "ttl"_a = 0,
+      .def("store", &py_client::store, "verb"_a, "key"_a, "value"_a.none(), "ttl"_a.none() = 0,
            "cas"_a = 0, "min_compress"_a = nb::none())
       .def(
           "set",
@@ -471,38 +479,39 @@ void bind_client(nb::module_& m) {
              std::optional<std::size_t> min_compress) {
             return c.store("set", key, value, ttl, 0, min_compress);
           },
-          "key"_a, "value"_a.none(), "ttl"_a = 0, "min_compress"_a = nb::none())
-      .def("set_many", &py_client::set_many, "pairs"_a, "ttl"_a = 0, "min_compress"_a = nb::none())
+          "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "min_compress"_a = nb::none())
+      .def("set_many", &py_client::set_many, "pairs"_a, "ttl"_a.none() = 0,
+           "min_compress"_a = nb::none())
       .def("get_raw", &py_client::get_raw, "key"_a)
-      .def("gat_raw", &py_client::gat_raw, "key"_a, "ttl"_a)
+      .def("gat_raw", &py_client::gat_raw, "key"_a, "ttl"_a.none())
       .def("get_many_raw", &py_client::get_many_raw, "keys"_a, "cas"_a = false,
            "errors_too"_a = false)
       .def("store_raw", &py_client::store_raw, "verb"_a, "key"_a, "value"_a, "flags"_a = 0,
-           "ttl"_a = 0, "cas"_a = 0, "quiet"_a = false)
-      .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a = 0)
+           "ttl"_a.none() = 0, "cas"_a = 0, "quiet"_a = false)
+      .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a.none() = 0)
       .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0)
       .def("delete_many", &py_client::remove_many, "keys"_a)
       .def("delete_everywhere", &py_client::remove_everywhere, "key"_a)
-      .def("touch", &py_client::touch, "key"_a, "ttl"_a = 0)
+      .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0)
       .def(
           "incr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
              std::optional<std::uint64_t> initial,
              nb::handle ttl) { return c.count(true, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a = 0)
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0)
       .def(
           "decr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
              std::optional<std::uint64_t> initial,
              nb::handle ttl) { return c.count(false, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a = 0)
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0)
       .def("flush_all", &py_client::flush_all, "delay"_a = 0)
       .def("stats", &py_client::stats, "group"_a = "")
       .def("version", &py_client::version)
       .def("ping", &py_client::ping)
       .def("verbosity", &py_client::verbosity, "level"_a)
       .def("request", &py_client::request, "verb"_a, "key"_a = "", "value"_a = nb::none(),
-           "flags"_a = 0, "ttl"_a = 0, "cas"_a = 0, "number"_a = 1, "initial"_a = nb::none(),
+           "flags"_a = 0, "ttl"_a.none() = 0, "cas"_a = 0, "number"_a = 1, "initial"_a = nb::none(),
            "want_cas"_a = false)
       .def(
           "item_request",

@@ -108,8 +108,6 @@ py_request make_request(client& c, std::string_view name, std::string_view key,
   out.key.append(key);
   out.head.key = out.head.value = {};
   out.value = parts.value;
-  const get_options& r = parts.reading;
-  out.attributes = r.ttl || r.last_access || r.hit_before || r.size || r.vivify || r.recache;
   return out;
 }
 

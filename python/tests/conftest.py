@@ -1,6 +1,7 @@
 """memcached servers for the tests.
 
-Each is started by the test run itself, on a port that the system picks, and ended by its process id.
+Each is started by the test run itself, on a port that the system picks, and ended by its process
+id.
 `server`, `servers4` and `unix_server` are addresses as every client understands them, shared by the
 whole run; `flush` and `flush4` are the same, emptied first. A test that stops or kills a server
 starts its own with `new_server()`.
@@ -17,9 +18,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -43,8 +45,8 @@ def _free_port(host: str) -> int:
 class ServerProcess:
     """One memcached. It comes back at the same address after restart().
 
-    `host`: an address to listen on; None: a unix socket. `options`: more words for its command line,
-    as ["-I", "8m"]. Use as a context manager, or call close().
+    `host`: an address to listen on; None: a unix socket. `options`: more words for its command
+    line, as ["-I", "8m"]. Use as a context manager, or call close().
     """
 
     def __init__(self, host: Optional[str] = "127.0.0.1", options: Optional[List[str]] = None):
@@ -160,6 +162,7 @@ class ServerProcess:
     def stop(self) -> None:
         """Freezes it: connections are accepted by the kernel, and nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)  # its threads stop one by one
 
     def cont(self) -> None:
         """Lets a frozen server go on."""
@@ -179,6 +182,40 @@ class ServerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class ScriptedServer:
+    """Answers as a test says: `handle` is called with each connection, on a thread of its own, and
+    may raise OSError when its client is gone."""
+
+    def __init__(self, handle: Callable[[socket.socket], None]):
+        self._handle = handle
+        self._open: List[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                made, _ = self._listener.accept()
+                made.settimeout(30)
+                self.connections += 1
+                self._open.append(made)
+                threading.Thread(target=self._serve, args=(made,), daemon=True).start()
+
+    def _serve(self, made: socket.socket) -> None:
+        with contextlib.suppress(OSError), made:
+            self._handle(made)
+
+    def close(self) -> None:
+        """No more connections, and an end to those there are."""
+        for s in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
 
 
 @pytest.fixture(scope="session")
@@ -236,7 +273,38 @@ def flush4(server_processes4: List[ServerProcess]) -> List[str]:
 
 
 @pytest.fixture
+def stored(server_process: ServerProcess) -> Callable[[str], Optional[Tuple[int, bytes]]]:
+    """stored(key) -> (flags, bytes) of an item of `server`, past every client; or None."""
+    def look(key: str) -> Optional[Tuple[int, bytes]]:
+        answer = server_process.ask(b"get " + key.encode() + b"\r\n", b"END\r\n")
+        if answer == b"END\r\n":
+            return None
+        head, _, rest = answer.partition(b"\r\n")
+        _, _, flags, size = head.split()
+        return int(flags), rest[:int(size)]
+    return look
+
+
+@pytest.fixture
+def put(server_process: ServerProcess) -> Callable[[str, int, bytes], None]:
+    """put(key, flags, bytes) stores an item on `server`, past every client."""
+    def store(key: str, flags: int, data: bytes) -> None:
+        line = b"set %s %d 0 %d\r\n" % (key.encode(), flags, len(data))
+        assert server_process.ask(line + data + b"\r\n") == b"STORED\r\n"
+    return store
+
+
+@pytest.fixture
 def new_server() -> Iterator[Callable[..., ServerProcess]]:
     """new_server(...) starts a ServerProcess of the test's own, which ends with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda *args, **options: stack.enter_context(ServerProcess(*args, **options))
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], ScriptedServer]]:
+    """scripted(handle) starts a ScriptedServer, which ends with the test."""
+    with contextlib.ExitStack() as stack:
+        def start(handle: Callable[[socket.socket], None]) -> ScriptedServer:
+            return stack.enter_context(contextlib.closing(ScriptedServer(handle)))
+        yield start

@@ -54,7 +54,9 @@ result<std::shared_ptr<async_core>> async_core::make(options o, const async_opti
   }
   auto made = core::make(std::move(o));
   if (!made) return std::unexpected(std::move(made).error());
-  return std::make_shared<core_on_asio>(std::move(*made), a, std::move(executor));
+  auto engine = std::make_shared<core_on_asio>(std::move(*made), a, std::move(executor));
+  engine->attach();
+  return engine;
 }
 
 }  // namespace detail

@@ -44,12 +44,9 @@ std::string_view batch::keep(std::string_view bytes) {
 void batch::queue(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
 
 bool batch::begin_step(unsigned step, const value_codec& values) noexcept try {
-  index_.clear();
-  index_.reserve(slots_.size());
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i]->begin_step(step, values)) index_.add(i, slots_[i]->parts());
-  }
-  return index_.size() != 0;
+  if (step == 0) index_.reserve(slots_.size());
+  return index_.begin_step(
+      step, slots_.size(), [this](std::size_t i) -> slot& { return *slots_[i]; }, values);
 } catch (...) {
   index_.clear();
   for (const auto& s : slots_) s->fail(errc::out_of_memory);

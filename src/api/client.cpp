@@ -194,12 +194,15 @@ std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) 
 
 std::string client::which(std::string_view key) const {
   const auto now = core_->now();
-  const std::uint32_t at = now->map.home(key);
+  std::string stand_in;  // of a long key
+  const std::uint32_t at = now->map.home(core_->values.item_key(key, stand_in));
   return at == routing::topology::no_server ? std::string() : now->map.names[at];
 }
 
 std::vector<std::string> client::places(std::string_view key) const {
   const auto now = core_->now();
+  std::string stand_in;
+  key = core_->values.item_key(key, stand_in);
   const bool moves = core_->settings.failover == failover_policy::next;
   std::vector<std::string> out;
   for (std::size_t n = 0; n < (moves ? routing::topology::most_places : 1); ++n) {
@@ -309,6 +312,7 @@ result<session> client::open(std::string_view name) {
   }
   auto made = core::make(std::move(o));
   if (!made) return std::unexpected(std::move(made).error());
+  (*made)->has_all_pieces = names.size() == 1;
   return session(std::move(*made), timeout_);
 }
 

@@ -114,6 +114,13 @@ void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::ro
   const auto servers = now();
   run_step(*servers, c, timeout, began, began + timeout, how, only);
   for (unsigned step = 1; c.begin_step(step, values); ++step) {
+    if (!has_all_pieces) {
+      protocol::response no;
+      no.status = errc::not_supported;
+      no.text = "the value lies in pieces on several servers; read it with the client";
+      for (std::size_t i = 0; i < c.size(); ++i) c.on_response(i, no, {});
+      continue;
+    }
     run_step(*servers, c, timeout, clock::now(), began + timeout, how, only);
   }
 }

@@ -53,6 +53,8 @@ struct core final : private engine::fork_guarded {
 
   options settings;
   value_codec values;
+  // False for a session with one server of several: pieces of values lie on the others, too.
+  bool has_all_pieces = true;
   single_flight flights;
   std::atomic<std::uint64_t> not_kept{0};  // stores of cache() that failed
 

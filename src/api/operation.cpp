@@ -130,11 +130,18 @@ void value_reading::on_response(std::size_t part, const response& r,
                                 std::string_view server) noexcept try {
   if (pieces_) return on_piece(part, r, server);
   if (r.status != errc::ok) return conclude(error_of(r, server));
-  take(r);
+  // The stub that vivify leaves is no value. Whoever only asked for the value is told that there is
+  // none, and likewise when it has won the right to refresh it: somebody has to.
+  const bool stub = r.value.empty() && !r.stale && (r.won || r.already_won);
+  const bool tells = take(r, stub);
+  if (!tells && (r.won || stub)) return conclude(errc::miss);
+  if (stub) return conclude({});
   if (values_->is_split(r.flags)) return begin_pieces(r, server);
   on_whole(r.flags, r.value, bytes_, server);
-} catch (...) {
+} catch (const std::bad_alloc&) {
   conclude(errc::out_of_memory);
+} catch (...) {
+  conclude(errc::wrong_type);
 }
 
 // `held` is where the bytes may lie.
@@ -152,9 +159,15 @@ void value_reading::on_whole(std::uint32_t flags, std::string_view bytes, std::s
     at->swap(held);  // instead of a copy
     v->bytes = *at;
   }
-  if (const auto taken = take(*v); !taken) {
-    return conclude(with_item(taken.error(), server, {flags, bytes}));
+  result<void> taken;
+  try {
+    taken = take(*v);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& e) {  // a codec of the user's
+    taken = std::unexpected(error(errc::wrong_type, e.what()));
   }
+  if (!taken) return conclude(with_item(taken.error(), server, {flags, bytes}));
   conclude({});
 }
 
@@ -240,7 +253,10 @@ bool operation<commands::store_value>::begin_step(unsigned step, const value_cod
     refused_ = done.error();
     return true;
   }
-  if (auto s = values.split(command_.key, packed_)) {
+  // libmc's pieces have fixed names, so that only a set may write them before it is decided.
+  const bool may_split =
+      values.options().dialect != dialect::libmc || command_.op == protocol::verb::set;
+  if (auto s = may_split ? values.split(command_.key, packed_) : std::nullopt) {
     splitting_ = std::make_unique<value_codec::split_value>(std::move(*s));
     in_pieces_ = true;
   }

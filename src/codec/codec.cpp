@@ -105,7 +105,11 @@ result<void> decode_floating(const value_view& v, float& out) {
   if (auto ok = decode(v, d, wanted, exact); !ok) return ok;
   if (std::isfinite(d) && std::abs(d) > std::numeric_limits<float>::max())
     return wrong_type(v, wanted);
-  const auto rounded = static_cast<float>(d);
+  auto rounded = static_cast<float>(d);
+  if (v.kind == value_kind::floating && std::isfinite(d)) {
+    // Rounded once, from the text itself.
+    std::from_chars(v.bytes.data(), v.bytes.data() + v.bytes.size(), rounded);
+  }
   if (rounded == 0 && d != 0) return wrong_type(v, wanted);
   out = rounded;
   return {};

@@ -196,11 +196,6 @@ result<value_view> canonical(const codec_state& s, const value_view& stored, std
   return std::unexpected(error(errc::unknown_flags, "a kind that has no name"));
 }
 
-// Counters have no key beside them, or incr could not count them: they are taken on their hash.
-bool is_counter(value_kind kind, std::uint32_t flags, std::string_view bytes) noexcept {
-  return kind == value_kind::integer || (flags == 0 && codecs::is_decimal(codecs::trimmed(bytes)));
-}
-
 result<value_view> unpack_item(const codec_state& s, std::string_view key, const raw_item& item,
                                std::string& storage, value_codec::opaque_values how) {
   const std::optional<codecs::meaning> m = s.dialect_rules->read(item.flags);
@@ -218,8 +213,7 @@ result<value_view> unpack_item(const codec_state& s, std::string_view key, const
     if (!frame) return codecs::corrupt("cut off within the key that stands before the value");
     if (frame->key != key) return std::unexpected(errc::miss);
     bytes = frame->value;
-  } else if (s.options.hash_long_keys && codecs::needs_stand_in(key, s.prefix_size) &&
-             !is_counter(m->kind, item.flags, bytes)) {
+  } else if (s.options.hash_long_keys && codecs::needs_stand_in(key, s.prefix_size)) {
     return codecs::corrupt("found by the hash of a long key, and does not say whose it is");
   }
   if (m->compressed) {
@@ -301,8 +295,7 @@ result<void> value_codec::pack(std::string_view key, const value_view& v, packed
     out.flags = form->flags;
     out.bytes = form->bytes;
 
-    const bool framed = s.options.hash_long_keys && v.kind != value_kind::integer &&
-                        codecs::needs_stand_in(key, s.prefix_size);
+    const bool framed = s.options.hash_long_keys && codecs::needs_stand_in(key, s.prefix_size);
     const std::size_t over = min_compress.value_or(s.options.min_compress);
     // What would be over the limit once decompressed could not be read again.
     const bool worth = over != 0 && form->compressible && form->bytes.size() > over &&

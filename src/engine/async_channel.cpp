@@ -2,6 +2,7 @@
 #include "engine/async_channel.hpp"
 
 #include <fcntl.h>
+#include <string>
 #include <unistd.h>
 #include <utility>
 
@@ -18,7 +19,7 @@ async_channel::~async_channel() {
   end_link();
 }
 
-void async_channel::board(async_rider& r) {
+void async_channel::board(async_rider& r) noexcept {
   r.on = this;
   r.fresh = link_ == nullptr;
   waiting_.push_back(r);
@@ -26,20 +27,34 @@ void async_channel::board(async_rider& r) {
 
 // --- what is ready when --------------------------------------------------------------------------
 
+template <class What>
+void async_channel::guarded(turn& t, const What& what) noexcept {
+  try {
+    what();
+  } catch (...) {
+    break_off(t);
+  }
+}
+
 // Handlers that Asio calls: they enter the engine, and do nothing if what they waited for is no
 // longer what there is.
 template <class Then>
 auto async_channel::when_ready(Then then) {
   return [engine = engine_.shared_from_this(), self = shared_from_this(), epoch = epoch_,
           then](const auto&...) {
-    async_engine::turn t(*engine, false);
-    if (self->epoch_ == epoch) then(*self, t);
+    turn t(*engine, turn::kind::awaited);
+    if (self->epoch_ == epoch) self->guarded(t, [&] { then(*self, t); });
   };
 }
 
-void async_channel::watch(int descriptor) {
-  unwatch();
-  watched_.assign(descriptor);
+// False when the reactor does not take it.
+bool async_channel::watch(int descriptor) noexcept {
+  try {
+    watched_.assign(descriptor);
+    return true;
+  } catch (...) {
+    return false;
+  }
 }
 
 void async_channel::unwatch() noexcept {
@@ -50,65 +65,82 @@ void async_channel::unwatch() noexcept {
 }
 
 void async_channel::await_reading() {
-  if (std::exchange(reading_, true)) return;
+  if (reading_) return;
   watched_.async_wait(net::posix::stream_descriptor::wait_read,
-                      when_ready([](async_channel& c, turn& t) {
-                        c.reading_ = false;
-                        c.answered_ = false;
-                        // The callers that are answered now may ask for more: all of that in one
-                        // write.
-                        t.send_later(c);
-                        bool came = false;
-                        do {
-                          came = c.link_->receive(false);
-                          if (came) c.heard_ = c.link_->last_used = t.now;
-                        } while (came && !c.link_->wire.failed() && c.link_->wire.in_flight() != 0);
-                        if (c.link_->wire.failed()) return c.lost(t);
-                        if (c.link_->wire.in_flight() != 0) c.await_reading();
-                        c.collect(t);
-                      }));
+                      when_ready([](async_channel& c, turn& t) { c.read(t); }));
+  reading_ = true;
 }
 
 void async_channel::await_writing() {
-  if (std::exchange(writing_, true)) return;
+  if (writing_) return;
   watched_.async_wait(net::posix::stream_descriptor::wait_write,
                       when_ready([](async_channel& c, turn& t) {
                         c.writing_ = false;
                         c.send(t);
                       }));
+  writing_ = true;
 }
 
 // A little later, together with what else is asked for until then.
 void async_channel::send_soon() {
-  if (std::exchange(sending_posted_, true)) return;
+  if (!claim_sending()) return;
+  try {
+    post_sending();
+  } catch (...) {
+    sending_posted_ = false;
+    throw;
+  }
+}
+
+void async_channel::post_sending() {
   net::post(engine_.executor_, [engine = engine_.shared_from_this(), self = shared_from_this()] {
-    async_engine::turn t(*engine, false);
+    turn t(*engine, turn::kind::awaited);
     self->sending_posted_ = false;
-    self->send(t);
+    self->guarded(t, [&] { self->send(t); });
   });
+}
+
+void async_channel::send_after_this() noexcept {
+  try {
+    post_sending();
+  } catch (...) {
+    turn t(engine_, turn::kind::called);
+    sending_posted_ = false;
+    guarded(t, [&] { send(t); });
+  }
 }
 
 // --- opening -----------------------------------------------------------------------------------
 
 void async_channel::dial_on(turn& t) {
+  error why;
   switch (dial_->advance(t.now)) {
     case dial::progress::waiting:
       return await_dial();
-    case dial::progress::done: {
-      link_ = dial_->take();
-      dial_.reset();
-      dial_timer_.cancel();
-      watch(link_->io.descriptor());
-      heard_ = link_->last_used = t.now;
-      return send(t);
-    }
     case dial::progress::failed:
+      why = dial_->why();
+      break;
+    case dial::progress::done:
+      link_ = dial_->take();
+      unwatch();
+      if (watch(link_->io.descriptor())) {
+        dial_.reset();
+        dial_timer_.cancel();
+        heard_ = link_->last_used = t.now;
+        return send(t);
+      }
+      end_link();
+      why =
+          error(errc::connect_failed, "the reactor does not take its descriptor", server_->name());
       break;
   }
-  const error why = dial_->why();
   dial_.reset();
   dial_timer_.cancel();
   unwatch();
+  refuse_all(t, why);
+}
+
+void async_channel::refuse_all(turn& t, const error& why) {
   if (waiting_.empty()) return;
   server_->failed(why, waiting_.front().of->began, t.now, t.events);
   while (!waiting_.empty()) {
@@ -126,8 +158,8 @@ void async_channel::await_dial() {
   // A lookup's descriptor is watched by everybody who waits for it, and a reactor takes each only
   // once.
   copied_ = ::fcntl(p.fd, F_DUPFD_CLOEXEC, 0);
-  if (copied_ >= 0) {
-    watched_.assign(copied_);
+  // Without one the timer goes on.
+  if (copied_ >= 0 && watch(copied_)) {
     watched_.async_wait((p.events & POLLOUT) != 0 ? net::posix::stream_descriptor::wait_write
                                                   : net::posix::stream_descriptor::wait_read,
                         when_ready([](async_channel& c, turn& t) { c.dial_on(t); }));
@@ -138,25 +170,35 @@ void async_channel::await_dial() {
 
 // --- sending -----------------------------------------------------------------------------------
 
-void async_channel::pump(turn& t) {
-  // The first after a pause may find that the server has left meanwhile.
-  if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 &&
-      (server_->needs_flush() || !link_->is_sound(t.now))) {
-    end_link();
-  }
-  if (link_ == nullptr) {
-    if (dial_ != nullptr || waiting_.empty()) return;
-    dial_ = std::make_unique<dial>(*server_, t.now, t.now + engine_.options_.timeout);
-    return dial_on(t);
-  }
-  if (will_send || sending_posted_ || writing_) return;
-  // A lone request leaves at once. Others are likely to be followed by more.
-  if (link_->wire.in_flight() == 0) {
-    heard_ = t.now;
-    send(t);
-  } else {
-    send_soon();
-  }
+void async_channel::pump(turn& t) noexcept {
+  guarded(t, [&] {
+    if (link_ != nullptr && server_->needs_flush()) {
+      // Over an old connection items would be read before they are flushed. That is no failure of
+      // the server's.
+      answered_ = true;
+      link_->wire.fail(errc::connection_closed, "closed because the server was down");
+      return lost(t);
+    }
+    // The first after a pause may find that the server has left meanwhile.
+    if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 &&
+        !link_->is_sound(t.now)) {
+      end_link();
+      waiting_.front().fresh = true;
+    }
+    if (link_ == nullptr) {
+      if (dial_ != nullptr || waiting_.empty()) return;
+      dial_ = std::make_unique<dial>(*server_, t.now, t.now + engine_.options_.timeout);
+      return dial_on(t);
+    }
+    if (sending_posted_ || writing_) return;
+    // A lone request leaves at once. Others are likely to be followed by more.
+    if (link_->wire.in_flight() == 0) {
+      heard_ = t.now;
+      send(t);
+    } else {
+      send_soon();
+    }
+  });
 }
 
 void async_channel::fill() {
@@ -185,6 +227,7 @@ void async_channel::fill() {
 void async_channel::send(turn& t) {
   if (link_ == nullptr) return;
   connection& wire = link_->wire;
+  if (wire.in_flight() == 0) heard_ = t.now;
   bool all = true;
   do {
     fill();
@@ -198,35 +241,65 @@ void async_channel::send(turn& t) {
 
 // --- answers, and the end ------------------------------------------------------------------------
 
+void async_channel::read(turn& t) {
+  reading_ = false;
+  answered_ = false;
+  t.expect_more(*this);
+  bool came = false;
+  do {
+    came = link_->receive(false);
+    if (came) heard_ = link_->last_used = t.now;
+  } while (came && !link_->wire.failed() && link_->wire.in_flight() != 0);
+  server_->note_unclaimed(*link_);
+  if (link_->wire.failed()) return lost(t);
+  collect(t);
+  send(t);
+}
+
 // Tells the engine of the riders that have arrived. What it launches in turn may arrive at once.
-void async_channel::collect(turn& t) {
+void async_channel::collect(turn& t) noexcept {
   if (std::exchange(collecting_, true)) return;
   while (!settled_.empty()) {
     async_rider& r = settled_.front();
     r.unchain();
     if (r.leg->heard()) {
-      server_->answered(t.events);
+      try {
+        server_->answered(t.events);
+      } catch (...) {  // no memory to tell anybody
+      }
       if (link_ != nullptr && link_->unasked) server_->closes_when_asked(t.now);
     }
     engine_.leg_is_done(t, r);
   }
   collecting_ = false;
-  if (retiring_ && load() == 0) close(t);
+  if (!retiring_ || load() != 0) return;
+  close();
+  engine_.forget(t, *this);
 }
 
-void async_channel::leave(async_rider& r, errc code, const std::string& why) {
+void async_channel::leave(turn& t, async_rider& r, errc code, std::string_view why) noexcept {
   r.settled = true;
   r.unchain();
-  if (r.sent && link_ != nullptr) link_->wire.abandon(r, code, why);
+  if (r.sent && link_ != nullptr) guarded(t, [&] { link_->wire.abandon(r, code, why); });
   r.leg->give_up(code, why);
 }
 
-void async_channel::suspect(turn& t) {
-  const auto patience = engine_.options_.timeout;
-  if (link_ == nullptr || link_->wire.in_flight() == 0 || t.now - heard_ < patience) return;
-  link_->wire.fail(errc::connection_closed,
-                   "nothing came for " + std::to_string(patience.count()) + "ms");
-  lost(t);
+void async_channel::note_late(turn& t, const async_rider& r, std::string_view why) noexcept {
+  try {
+    server_->failed(error(errc::timeout, std::string(why), server_->name()), r.of->began, t.now,
+                    t.events);
+  } catch (...) {  // no memory: it is not held against the server
+  }
+}
+
+void async_channel::suspect(turn& t) noexcept {
+  const auto limit = engine_.options_.timeout;
+  if (link_ == nullptr || link_->wire.in_flight() == 0 || t.now - heard_ < limit) return;
+  guarded(t, [&] {
+    link_->wire.fail(errc::connection_closed,
+                     "nothing came for " + std::to_string(limit.count()) + "ms");
+    lost(t);
+  });
 }
 
 // The connection has failed, and has told so to the riders whose requests were in flight.
@@ -245,10 +318,12 @@ void async_channel::lost(turn& t) {
   for (std::size_t n = waiting_.size(); n > 0; --n) {
     async_rider& r = waiting_.front();
     r.sent ? riding_.push_back(r) : waiting_.push_back(r);
+    r.fresh = true;
   }
   while (!riding_.empty()) {
     async_rider& r = riding_.front();
     if (r.leg->lost(wire)) {
+      r.of->sent = r.of->sent || r.leg->heard();
       r.sent = false;
       r.fresh = true;
       waiting_.push_back(r);
@@ -262,20 +337,37 @@ void async_channel::lost(turn& t) {
   if (!waiting_.empty()) pump(t);
 }
 
+// No memory in the middle of something: nobody knows what it came to.
+void async_channel::break_off(turn& t) noexcept {
+  answered_ = true;  // it is not the server's doing
+  if (link_ != nullptr) link_->wire.fail(errc::out_of_memory, {});
+  for (chain<async_rider>* all : {&waiting_, &riding_}) {
+    while (!all->empty()) {
+      async_rider& r = all->front();
+      r.settled = true;
+      settled_.push_back(r);
+      r.leg->give_up(errc::out_of_memory, {});
+    }
+  }
+  close();
+  collect(t);
+}
+
 void async_channel::end_link() noexcept {
   unwatch();
   if (link_ != nullptr) server_->discard(std::move(link_));
 }
 
-void async_channel::retire(turn& t) {
-  retiring_ = true;
-  if (load() == 0) close(t);
-}
-
-void async_channel::close(turn&) {
+void async_channel::close() noexcept {
   dial_.reset();
   dial_timer_.cancel();
   end_link();
+}
+
+void async_channel::close_in_child() noexcept {
+  if (link_ != nullptr) link_->io.close();
+  if (dial_ != nullptr) dial_->close_in_child();
+  if (copied_ >= 0) ::close(std::exchange(copied_, -1));
 }
 
 }  // namespace memcxx::engine

@@ -5,7 +5,7 @@
 
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include <memcxx/asio.hpp>
 
@@ -17,6 +17,7 @@
 
 namespace memcxx::engine {
 
+// What throws nothing ends the connection, and the calls on it, when there is no memory.
 class async_channel final : public std::enable_shared_from_this<async_channel> {
  public:
   using turn = async_engine::turn;
@@ -26,42 +27,56 @@ class async_channel final : public std::enable_shared_from_this<async_channel> {
   async_channel(const async_channel&) = delete;
   async_channel& operator=(const async_channel&) = delete;
 
-  [[nodiscard]] server& to() const noexcept { return *server_; }
+  [[nodiscard]] const server& to() const noexcept { return *server_; }
   // How much is on its way over it.
   [[nodiscard]] std::size_t load() const noexcept { return waiting_.size() + riding_.size(); }
 
   // A leg for this server, to be submitted when there is room. Call pump() then.
-  void board(async_rider& r);
+  void board(async_rider& r) noexcept;
   // Does what can be done without waiting: dial, submit, and send at once or with what follows.
-  void pump(turn& t);
-  // Sends what was gathered.
-  void send(turn& t);
+  void pump(turn& t) noexcept;
   // The rider leaves before its end; each of its requests gets this outcome.
-  void leave(async_rider& r, errc code, const std::string& why);
+  void leave(turn& t, async_rider& r, errc code, std::string_view why) noexcept;
+  // It leaves because it ran out of time.
+  void note_late(turn& t, const async_rider& r, std::string_view why) noexcept;
   // Somebody ran out of time: closes the connection if nothing came over it for long.
-  void suspect(turn& t);
-  // Closes the connection, now or as soon as nobody uses it any more.
-  void close(turn& t);
-  void retire(turn& t);
-  [[nodiscard]] bool is_closed() const noexcept { return link_ == nullptr && dial_ == nullptr; }
+  void suspect(turn& t) noexcept;
+  // Closes the connection as soon as nobody uses it any more.
+  void retire() noexcept { retiring_ = true; }
+  void close() noexcept;
+  // In a child of a fork. What the reactor watches is closed here, and not there.
+  void close_in_child() noexcept;
+
   void note_settled(async_rider& r) noexcept { settled_.push_back(r); }
   void note_answer() noexcept { answered_ = true; }
 
-  bool will_send = false;  // a turn is going to call send()
+  // The right to post a sending, which then has to be used. With the engine's lock.
+  [[nodiscard]] bool claim_sending() noexcept { return !std::exchange(sending_posted_, true); }
+  // Uses it, without the lock: what is asked for until this thread is done goes out in one write.
+  void send_after_this() noexcept;
 
  private:
   void dial_on(turn& t);
   void await_dial();
+  void refuse_all(turn& t, const error& why);
   void fill();
-  void collect(turn& t);
+  void send(turn& t);
+  void send_soon();
+  void post_sending();
+  void read(turn& t);
+  void collect(turn& t) noexcept;
   void lost(turn& t);
-  void watch(int descriptor);
+  void break_off(turn& t) noexcept;
+  [[nodiscard]] bool watch(int descriptor) noexcept;
   void unwatch() noexcept;
   void end_link() noexcept;
-  void send_soon();
   void await_reading();
   void await_writing();
-  // Calls `then(turn&)` when `ready` says so, if the connection is still the same by then.
+  // Runs it; without memory for it, the connection ends.
+  template <class What>
+  void guarded(turn& t, const What& what) noexcept;
+  // Calls `then(channel, turn)` when what is awaited is ready, if the connection is still the same
+  // by then.
   template <class Then>
   auto when_ready(Then then);
 

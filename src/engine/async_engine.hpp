@@ -64,7 +64,9 @@ struct async_record : chained<async_record> {
   std::size_t riding = 0;         // legs without an outcome, and one while they are launched
   unsigned step = 0;
   bool ended = false;        // cancelled: no more rounds, no more steps
+  bool sent = false;         // in an earlier round or step, or over a connection that was lost
   std::size_t requests = 0;  // what it counts for in max_requests
+  std::size_t bytes = 0;     // and in max_bytes
   std::chrono::milliseconds timeout{};
   clock::time_point began{};
   clock::time_point deadline{};
@@ -83,6 +85,12 @@ class async_engine : public detail::async_core,
                net::any_io_executor executor);
   ~async_engine() override;
 
+  // To be called once, by whoever made it: from now on it ends with its executor's context.
+  void attach();
+  // The context ends: handlers of calls under way are destroyed, and nothing is kept that is of the
+  // context.
+  void context_ends() noexcept;
+
   ticket announce(detail::async_operation& op) override;
   void start(ticket t, std::chrono::milliseconds timeout) override;
   void cancel(ticket t, bool harmless) override;
@@ -99,58 +107,71 @@ class async_engine : public detail::async_core,
   friend class async_channel;
   friend struct async_rider;
 
-  // One entry into the engine: holds the lock; at its end lets go of it, calls handlers and
-  // callbacks, and then sends what the handlers asked for.
+  class ended_calls;
+  // One entry into the engine: holds the lock, and at its end lets go of it and calls handlers and
+  // callbacks.
   class turn {
    public:
-    turn(async_engine& e, bool posted);
+    enum class kind : std::uint8_t {
+      called,   // by a user, inside whose function no handler and no callback may run
+      awaited,  // by Asio: what ends may run at once
+      last,     // by the context's end: nothing runs any more
+    };
+    turn(async_engine& e, kind k);
     ~turn() noexcept(false);
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
     void complete(detail::async_operation& op) noexcept;
-    // Sends the channel's output when the handlers of this turn have run, all in one write.
-    void send_later(async_channel& c);
+    // The callers that are answered in this turn are likely to ask for more over this channel: all
+    // of that goes out in one write.
+    void expect_more(async_channel& c) noexcept { expecting_ = &c; }
 
     const clock::time_point now;
     std::vector<server::event> events;
+    std::vector<std::move_only_function<void()>> drained;
+    // What is let go of may be the last of a server, which takes locks when it ends.
+    void end_later(std::shared_ptr<const void> what) noexcept;
 
    private:
+    void tell() const;
+
     std::shared_ptr<async_engine> engine_;
     std::unique_lock<std::mutex> hold_;
-    bool posted_;
+    const kind kind_;
     detail::async_operation* first_ = nullptr;
     detail::async_operation* last_ = nullptr;
-    std::vector<std::shared_ptr<async_channel>> sending_;
+    async_channel* expecting_ = nullptr;
+    std::vector<std::shared_ptr<const void>> gone_;
   };
 
   async_record* find(ticket t) noexcept;
   async_channel& channel_to(const std::shared_ptr<server>& s);
-  void begin(turn& t, async_record& r);
+  bool begin(turn& t, async_record& r);
   void prepare_step(async_record& r);
-  bool launch(turn& t, async_record& r);
+  static void make_riders(async_record& r);
+  bool launch(turn& t, async_record& r) noexcept;
   bool next(turn& t, async_record& r);
-  void go_on(turn& t, async_record& r);
-  void leg_is_done(turn& t, async_rider& r);
-  void give_up(turn& t, async_record& r, errc code, const std::string& why);
+  void go_on(turn& t, async_record& r) noexcept;
+  void leg_is_done(turn& t, async_rider& r) noexcept;
+  void give_up(turn& t, async_record& r, errc code, std::string_view why) noexcept;
   void answer_all(async_record& r, errc code, std::string_view why) noexcept;
   void finish(turn& t, async_record& r) noexcept;
-  void arm();
+  void arm(clock::time_point deadline);
   void on_timer();
   void use(turn& t, const server_set& now);
-  void shut(turn& t);
+  void forget(turn& t, async_channel& c) noexcept;
+  void end(turn& t) noexcept;
+  void shut(turn& t) noexcept;
 
   void before_fork() noexcept override { lock_.lock(); }
   void after_fork() noexcept override { lock_.unlock(); }
-  void in_child() noexcept override {
-    forked_ = true;
-    lock_.unlock();
-  }
+  void in_child() noexcept override;
 
   const options& options_;
   const value_codec& values_;
   const async_options limits_;
-  const net::any_io_executor executor_;
+  net::any_io_executor executor_;
 
   std::mutex lock_;
   bool stopped_ = false;
@@ -163,11 +184,11 @@ class async_engine : public detail::async_core,
   std::size_t requests_ = 0;
   std::size_t bytes_ = 0;
   std::map<const server*, std::vector<std::shared_ptr<async_channel>>> channels_;
-  std::shared_ptr<const void> used_;  // the servers that channels_ was last tidied for
+  server_set used_;  // the newest servers, which channels_ was last tidied for
   std::map<std::chrono::milliseconds, chain<async_record>> deadlines_;
-  net::steady_timer timer_;
+  std::optional<net::steady_timer> timer_;  // until the context ends
   std::optional<clock::time_point> armed_;
-  fork_registration registration_{*this};  // the last member
+  fork_registration registration_{*this, fork_rank::engine};  // the last member
 };
 
 }  // namespace memcxx::engine

@@ -2,6 +2,7 @@
 #include "engine/blocking.hpp"
 
 #include <algorithm>
+#include <array>
 #include <poll.h>
 #include <string>
 #include <vector>
@@ -268,24 +269,29 @@ class run {
       }
       return;
     }
-    polled_.clear();
-    polling_.clear();
+    // A few are waited for without an allocation.
+    std::array<pollfd, 4> few;
+    if (runners_.size() > few.size()) many_.resize(runners_.size());
+    const std::span<pollfd> polled = many_.empty() ? std::span(few) : std::span(many_);
+    std::size_t size = 0;
     clock::time_point wake = deadline_;
     for (runner& r : runners_) {
       if (!r.active()) continue;
-      polled_.push_back(r.waits_for());
-      polling_.push_back(&r);
+      polled[size++] = r.waits_for();
       wake = std::min(wake, r.wake_at(deadline_));
     }
     // A signal only means that the clock is looked at again.
-    const int n = ::poll(polled_.data(), polled_.size(), poll_ms(now_, wake));
+    const int n = ::poll(polled.data(), size, poll_ms(now_, wake));
     now_ = clock::now();
-    for (std::size_t i = 0; i < polling_.size(); ++i) {
-      runner& r = *polling_[i];
+    std::size_t i = 0;
+    for (runner& r : runners_) {
+      if (i == size) break;
+      if (!r.active()) continue;
+      const pollfd& p = polled[i++];
       if (r.where() == runner::stage::dialling) {
         r.pump(now_, deadline_);
-      } else if (n > 0 && polled_[i].revents != 0) {
-        if ((polled_[i].revents & ~POLLOUT) != 0) r.connected()->receive(false);
+      } else if (n > 0 && p.revents != 0) {
+        if ((p.revents & ~POLLOUT) != 0) r.connected()->receive(false);
         if (r.connected()->wire.failed()) {
           r.settle(now_, deadline_);
         } else {
@@ -300,8 +306,7 @@ class run {
   clock::time_point now_;
   clock::time_point deadline_;
   bool waited_;  // time has passed since the call began
-  std::vector<pollfd> polled_;
-  std::vector<runner*> polling_;
+  std::vector<pollfd> many_;
 };
 
 void run_round(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,

@@ -33,6 +33,10 @@ class dial {
   std::unique_ptr<link> take() noexcept { return std::move(link_); }
   // After failed.
   [[nodiscard]] const error& why() const noexcept { return why_; }
+  // In a child of a fork: the parent goes on with it.
+  void close_in_child() noexcept {
+    if (link_ != nullptr) link_->io.close();
+  }
 
  private:
   progress start_lookup();

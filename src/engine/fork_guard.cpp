@@ -40,10 +40,10 @@ struct fork_registry {
   }
 };
 
-fork_registration::fork_registration(fork_guarded& what) : what_(what) {
+fork_registration::fork_registration(fork_guarded& what, fork_rank rank) : what_(what) {
   auto& r = fork_registry::instance();
   const std::scoped_lock hold(r.lock);
-  r.all.push_back(&what_);
+  r.all.insert(rank == fork_rank::engine ? r.all.begin() : r.all.end(), &what_);
 }
 
 fork_registration::~fork_registration() {

@@ -17,11 +17,15 @@ class fork_guarded {
   ~fork_guarded() = default;
 };
 
+// Locks are taken in this order, before a fork as everywhere: who locks a server or a client's
+// servers may have locked an engine before, and never the other way round.
+enum class fork_rank { engine, other };
+
 // Registers an object for as long as it lives. To be its last member: the object is whole for all
-// of that time.
+// of that time. Begins and ends with none of the locks held.
 class fork_registration {
  public:
-  explicit fork_registration(fork_guarded& what);
+  explicit fork_registration(fork_guarded& what, fork_rank rank = fork_rank::other);
   ~fork_registration();
   fork_registration(const fork_registration&) = delete;
   fork_registration& operator=(const fork_registration&) = delete;

@@ -91,6 +91,12 @@ class server final : private fork_guarded {
 
   // The lookup of this server's name that is under way, or a new one.
   std::shared_ptr<transport::lookup> resolve();
+  // Counts the failures of abandoned requests on a connection that stays in use.
+  void note_unclaimed(link& l) noexcept {
+    if (const std::uint64_t n = l.take_unclaimed(); n != 0) {
+      unclaimed_.fetch_add(n, std::memory_order_relaxed);
+    }
+  }
   // Failures of requests on this server's connections that nobody waited for.
   [[nodiscard]] std::uint64_t unclaimed() const noexcept {
     return unclaimed_.load(std::memory_order_relaxed);

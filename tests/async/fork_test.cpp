@@ -97,8 +97,8 @@ TEST(fork, a_child_that_destroys_the_client_leaves_the_parent_s_dial_alone) {
   cache.emplace(io, async_settings(server.address(), protocol_choice::meta, 5s));
   std::string read;
   cache->get("k", [&](result<item> r) { read = value_of(r); });
-  while (!server.saw("mn\r\n")) io.run_one_for(1ms);
-  io.run_one_for(1ms);
+  ASSERT_TRUE(run_until(io, [&] { return server.count("mn\r\n") != 0; }));
+  io.run_for(10ms);
   EXPECT_TRUE(in_child([&] {
     cache.reset();
     return true;

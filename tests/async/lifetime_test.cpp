@@ -81,7 +81,7 @@ TEST(lifetime, a_pool_destroys_what_is_under_way) {
     async_client cache(pool.get_executor(),
                        async_settings(server.address(), protocol_choice::classic));
     for (int i = 0; i < 10; ++i) cache.get("k", [kept, cache](result<item>) { FAIL(); });
-    EXPECT_TRUE(server.saw("get k\r\n"));
+    EXPECT_TRUE(server.saw("gets k\r\n"));
   }
   EXPECT_EQ(kept.use_count(), 1);
 }
@@ -254,16 +254,16 @@ TEST(lifetime, what_a_handler_throws_comes_out_of_run_and_the_others_are_called)
       if (i % 3 == 0) throw std::runtime_error("the handler's");
     });
   }
-  EXPECT_TRUE(run_until(io, [&] { return called != 0; }) || thrown != 0);
   for (int rounds = 0; called < 10 && rounds < 1000; ++rounds) {
     try {
       io.restart();
       io.run_one_for(10ms);
-    } catch (const std::runtime_error&) {
+    } catch (const std::exception&) {  // Asio throws several as one
       ++thrown;
     }
   }
   EXPECT_EQ(called, 10);
+  EXPECT_GE(thrown, 1);
 }
 
 // What a server's failure leads to is told later, not to whoever holds a lock around a call.

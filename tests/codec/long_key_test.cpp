@@ -134,13 +134,15 @@ TEST(long_key, that_the_item_does_not_name_is_not_believed) {
   EXPECT_EQ(unpack(codec, {0, "bytes"}, "short"), bytes("bytes"));
 }
 
-TEST(long_key, does_not_stand_before_counters) {
+TEST(long_key, stands_before_integers_too) {
   const value_codec codec = codec_of(hashing());
   const std::string key(300, 'k');
   const stored item = pack(codec, integer("41"), key).value();
-  EXPECT_EQ(item, (stored{magic | 2, "41"}));
-  EXPECT_EQ(unpack(codec, {item.flags, "42"}, key), integer("42"));
-  EXPECT_EQ(unpack(codec, {0, "9 "}, key), bytes("9 "));  // as incr makes one
+  EXPECT_EQ(unpack(codec, item, key), integer("41"));
+  EXPECT_EQ(code_of(unpack(codec, item, std::string(300, 'x'))), errc::miss);
+  // Numbers that do not say whose they are.
+  EXPECT_EQ(code_of(unpack(codec, {magic | 2, "42"}, key)), errc::corrupt_value);
+  EXPECT_EQ(code_of(unpack(codec, {0, "9 "}, key)), errc::corrupt_value);
 }
 
 TEST(long_key, is_read_whatever_the_option_says) {

@@ -34,6 +34,8 @@ class peer {
   // Up to and with `end`.
   std::string read_until(std::string_view end);
   std::string read_line() { return read_until("\r\n"); }
+  // Bytes of the next request have come already.
+  [[nodiscard]] bool has_more() const noexcept { return !pending_.empty(); }
   // Puts bytes back, to be read again.
   void unread(std::string_view bytes) { pending_.insert(0, bytes); }
   // Reads as many bytes as these; a test failure when they are others.

@@ -41,7 +41,7 @@ def os_error(e: errors.Error) -> Type[OSError]:
 
 
 class Translation:
-    """`table`: {class of memcxx.errors: the other client's class}; subclasses follow their parents."""
+    """`table`: {class of memcxx.errors: the other client's class}; subclasses follow parents."""
 
     def __init__(self, table: Mapping[Type[errors.Error], type]):
         self._table = dict(table)

@@ -100,9 +100,19 @@ class Cluster:
             yield self.buckets[number % len(self.buckets)]
             number = self._hash_of(f"{number}{attempt}".encode())
 
-    def call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool = False) -> T:
+    def call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool = False,
+             again: bool = False) -> T:
         """What `verb` makes of the client and the key's bytes. Raises what it raises; ServerDown
-        without any server."""
+        without any server. `again`: it may be repeated, and is once when a connection turns out to
+        have ended; the server may have been restarted."""
+        try:
+            return self._call(key, verb, by_hand)
+        except errors.ConnectionClosed:
+            if not again:
+                raise
+        return self._call(key, verb, by_hand)
+
+    def _call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool) -> T:
         if self._all is not None and not by_hand and not isinstance(key, tuple):
             return verb(self._all, key)
         name = key[1] if isinstance(key, tuple) else key
@@ -112,7 +122,10 @@ class Cluster:
                 return verb(self.single(index), name)
             except _NOTHING_SENT as e:
                 last = e
-        raise last
+        try:
+            raise last
+        finally:
+            del last  # a circle: it holds this frame
 
     def group(self, keys: Sequence[Key], by_hand: bool = False) -> List[Tuple[Client, List[int]]]:
         """The clients to ask for these keys, each with the positions of its keys."""
@@ -141,6 +154,19 @@ class Cluster:
     def _answers(self, index: int) -> bool:
         reply = next(iter(self.single(index).ping().values()))
         return not isinstance(reply, _NOTHING_SENT)
+
+    @staticmethod
+    def repeated(verb: Callable[[List[Any]], Dict[Any, errors.Error]], entries: List[Any],
+                 key_of: Callable[[Any], bytes]) -> Dict[Any, errors.Error]:
+        """What `verb` could not do of these entries, by key. Those whose connection turned out to
+        have ended are tried once more."""
+        failed = verb(entries)
+        ended = [e for e in entries if isinstance(failed.get(key_of(e)), errors.ConnectionClosed)]
+        if ended:
+            for entry in ended:
+                del failed[key_of(entry)]
+            failed.update(verb(ended))
+        return failed
 
     def disconnect(self) -> None:
         """Closes idle connections; the next call opens what it needs."""

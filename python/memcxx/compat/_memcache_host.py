@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 import time as _time
+from socket import socket as Socket
 from typing import Any, Optional, Tuple, Union
 
 from ._cluster import tcp_address, unix_address
@@ -80,7 +81,7 @@ class _Host:
         return f"{ip}:{self.port} ({self.weight})"
 
     @property
-    def socket(self) -> Optional[socket.socket]:
+    def socket(self) -> Optional[Socket]:
         return self._plain.socket
 
     @property
@@ -101,7 +102,7 @@ class _Host:
         """1 when the plain socket is connected, else 0."""
         return 1 if self._get_socket() else 0
 
-    def _get_socket(self) -> Optional[socket.socket]:
+    def _get_socket(self) -> Optional[Socket]:
         if self._check_dead():
             return None
         try:

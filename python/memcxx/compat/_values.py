@@ -54,11 +54,8 @@ def _with_byte_state(made: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
-class _Unpickler(pickle.Unpickler):
-    """Python 2's str is read as UTF-8; bytes that are none are kept as surrogates.
-
-    The state of its dates and times is such a str, and goes to Python 3 as the bytes that it is.
-    """
+class _DatesOfPython2(pickle.Unpickler):
+    """The state of Python 2's dates and times is a str. Python 3 wants the bytes that it was."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
@@ -68,13 +65,23 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_pickle(data: bytes) -> Any:
-    """The object of a pickle, whichever Python wrote it.
+    """The object of a pickle, whichever Python wrote it. Python 2's str is read as UTF-8; bytes that
+    are none are kept as surrogates.
 
     Raises what pickle raises, and UnpicklingError for bytes behind the pickle: somebody appended to
     it, and what was appended must not vanish unseen.
     """
+    try:
+        return _load(pickle.Unpickler, data)
+    except (TypeError, ValueError):
+        if b"datetime" not in data:
+            raise
+    return _load(_DatesOfPython2, data)
+
+
+def _load(unpickler: Callable[..., Any], data: bytes) -> Any:
     stream = io.BytesIO(data)
-    found = _Unpickler(stream, encoding="utf-8", errors="surrogateescape").load()
+    found = unpickler(stream, encoding="utf-8", errors="surrogateescape").load()
     if stream.read(1):
         raise pickle.UnpicklingError("bytes behind a pickle: something was appended to it")
     return found

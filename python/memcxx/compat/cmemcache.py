@@ -24,6 +24,10 @@ _LATEST = 2**31 - 1
 _PICKLE_PROTOCOL = 2
 
 
+def _dumps(val: Any) -> bytes:
+    return pickle.dumps(val, _PICKLE_PROTOCOL)
+
+
 def _hash(key: bytes) -> int:
     return (binascii.crc32(key) >> 16) & 0x7fff or 1
 
@@ -121,9 +125,10 @@ class StringClient:
             raise TypeError(f"a key is text, bytes or (number, key), not {key!r}")
         return key[0], name
 
-    def _ask(self, key: Any, verb: Callable[[_Core, bytes], T], failed: T) -> T:
+    def _ask(self, key: Any, verb: Callable[[_Core, bytes], T], failed: T,
+             again: bool = False) -> T:
         try:
-            return self._cluster.call(self._key(key), verb)
+            return self._cluster.call(self._key(key), verb, again=again)
         except FAILURES as e:
             self.debuglog(str(e))
             return failed
@@ -147,7 +152,8 @@ class StringClient:
         ttl = expiry(min(time, _LATEST) if isinstance(time, (int, float)) else time)
         try:
             return int(self._ask(
-                key, lambda core, k: core.store_raw(verb, k, data, flags, ttl), "") == "stored")
+                key, lambda core, k: core.store_raw(verb, k, data, flags, ttl), "",
+                again=verb != "add") == "stored")
         except errors.ValueTooLarge as e:
             self.debuglog(str(e))
             return 0
@@ -162,7 +168,7 @@ class StringClient:
 
     def delete(self, key: Any, time: Any = 0) -> int:
         """1 when it was there, else 0. `time` is ignored: no server has known it for long."""
-        return int(self._ask(key, lambda core, k: core.delete(k), False))
+        return int(self._ask(key, lambda core, k: core.delete(k), False, again=True))
 
     def incr(self, key: Any, delta: Any = 1) -> Optional[int]:
         """The new number; None when there is no item, or none that is a number. ValueError: `delta`
@@ -236,8 +242,11 @@ class Client(StringClient):
     _FLAG_INTEGER = 1 << 1
     _FLAG_LONG = 1 << 2
 
-    _codec = _core.ValueCodec("dialect=cmemcache",
-                              lambda val: pickle.dumps(val, _PICKLE_PROTOCOL), load_pickle)
+    def __init__(self, servers: Iterable[Any], debug: int = 0, *, native_str: bool = False,
+                 timeout: float = 3):
+        # Not for the whole class: what is left of the core when Python ends is reported as a leak.
+        self._codec = _core.ValueCodec("dialect=cmemcache", _dumps, load_pickle)
+        super().__init__(servers, debug, native_str=native_str, timeout=timeout)
 
     def set(self, key: Any, val: Any, time: Any = 0) -> int:  # type: ignore[override]
         """1, or 0 when it was not stored. `time` as in StringClient."""
@@ -254,7 +263,7 @@ class Client(StringClient):
     def _convert(self, verb: str, key: Any, val: Any, time: Any) -> int:
         if self.native_str and isinstance(val, str):
             return self._store(verb, key, val.encode("utf-8"), time, 0)
-        flags, data = self._codec.pack(b"v", val)
+        flags, data = self._codec.pack(b"v", int(val) if isinstance(val, bool) else val)
         return self._store(verb, key, data, time, flags)
 
     def get(self, key: Any) -> Any:

@@ -14,7 +14,6 @@ import threading
 import time as _time
 import weakref
 import zlib
-from io import BytesIO
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from .. import __version__, errors  # noqa: F401
@@ -22,6 +21,7 @@ from ..client import Client as _Core
 from ._cluster import FAILURES, Cluster
 from ._memcache_host import (  # noqa: F401
     _DEAD_RETRY, _SOCKET_TIMEOUT, _ConnectionDeadError, _Error, _Host)
+from ._memcache_values import Values
 from ._plain import PlainSocket
 from ._values import expiry, whole_number
 
@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 SERVER_MAX_KEY_LENGTH = 250
 SERVER_MAX_VALUE_LENGTH = 1024 * 1024  #: bytes; to be set before a Client is made
-_MAX_DECOMPRESSED = 128 << 20  # bytes; what claims to be more is damage, or an attack
 _MAX_VALUE = 128 << 20  # the core's own limit, unless a client's is higher
 _DAY = 24 * 60 * 60
 
@@ -41,7 +40,7 @@ def cmemcache_hash(key: bytes) -> int:
     return (binascii.crc32(key) >> 16) & 0x7fff
 
 
-serverHashFunction = cmemcache_hash
+serverHashFunction: Callable[[bytes], int] = cmemcache_hash
 
 
 def useOldServerHashFunction() -> None:
@@ -50,7 +49,7 @@ def useOldServerHashFunction() -> None:
     serverHashFunction = binascii.crc32
 
 
-class Client:
+class Client(Values):
     """A client of one or many servers. A key is text, bytes, or a tuple (hash, key) whose hash
     chooses the server.
 
@@ -60,12 +59,6 @@ class Client:
 
     Threads: safe to share; each has cas ids of its own. Fork: a child gets its own connections.
     """
-
-    _FLAG_PICKLE = 1 << 0
-    _FLAG_INTEGER = 1 << 1
-    _FLAG_LONG = 1 << 2
-    _FLAG_COMPRESSED = 1 << 3
-    _FLAG_TEXT = 1 << 4
 
     _SERVER_RETRIES = 10
 
@@ -99,6 +92,9 @@ class Client:
                  dead_retry: float = _DEAD_RETRY, socket_timeout: Optional[float] = _SOCKET_TIMEOUT,
                  cache_cas: bool = False, flush_on_reconnect: Any = 0, check_keys: bool = True,
                  key_encoder: Optional[Callable[[Any], Any]] = None):
+        super().__init__(
+            pickleProtocol, pickler, unpickler, compressor, decompressor, pload, pid,
+            SERVER_MAX_VALUE_LENGTH if server_max_value_length is None else server_max_value_length)
         self.debug = debug
         self.dead_retry = dead_retry
         self.socket_timeout = socket_timeout
@@ -107,23 +103,9 @@ class Client:
         self.cache_cas = cache_cas
         self._of_thread = threading.local()
         self.do_check_key = check_keys
-        self.pickleProtocol = pickleProtocol
-        self.pickler = pickler
-        self.unpickler = unpickler
-        self.compressor = compressor
-        self.decompressor = decompressor
-        self.persistent_load = pload
-        self.persistent_id = pid
         self.key_encoder = key_encoder or (lambda key: key)
         self.server_max_key_length = (
             SERVER_MAX_KEY_LENGTH if server_max_key_length is None else server_max_key_length)
-        self.server_max_value_length = (
-            SERVER_MAX_VALUE_LENGTH if server_max_value_length is None else server_max_value_length)
-        try:
-            self.pickler(BytesIO(), protocol=self.pickleProtocol)
-            self.picklerIsKeyword = True
-        except TypeError:
-            self.picklerIsKeyword = False
         self.set_servers(servers)
 
     # --- servers
@@ -160,7 +142,7 @@ class Client:
             hash_of=lambda key: serverHashFunction(key), tries=self._SERVER_RETRIES,
             on_down=on_down, on_up=on_up, options={
                 "protocol": "classic", "timeout": timeout, "connect_timeout": timeout / 2,
-                "failover": "next", "max_failures": 1, "retry_min": retry, "retry_max": retry,
+                "failover": "next", "max_failures": 2, "retry_min": retry, "retry_max": retry,
                 "flush_on_reconnect": bool(self.flush_on_reconnect),
                 "max_value_size": min(max(_MAX_VALUE, self.server_max_value_length), 1 << 30)})
 
@@ -327,9 +309,10 @@ class Client:
 
     # --- asking
 
-    def _ask(self, key: Any, verb: Callable[[_Core, bytes], T], failed: T) -> T:
+    def _ask(self, key: Any, verb: Callable[[_Core, bytes], T], failed: T,
+             again: bool = False) -> T:
         try:
-            return self._cluster.call(key, verb, serverHashFunction is not cmemcache_hash)
+            return self._cluster.call(key, verb, serverHashFunction is not cmemcache_hash, again)
         except errors.InvalidKey as e:
             raise self._key_error(e) from None
         except errors.NotANumber:
@@ -440,7 +423,7 @@ class Client:
         try:
             answer = self._ask(
                 key, lambda core, k: core.store_raw(cmd, k, data, flags, ttl, cas, bool(noreply)),
-                "")
+                "", again=cmd in ("set", "replace"))
         except errors.ValueTooLarge as e:
             self.debuglog(str(e))
             return False
@@ -457,8 +440,9 @@ class Client:
         infos = [self._val_to_store_info(mapping[encoded[o]], min_compress_len) for o in origins]
         for core, positions in self._grouped(prepared):
             sent = [i for i in positions if infos[i]]
-            failed = core.set_many_raw(
-                [(_name(prepared[i]), infos[i][2], infos[i][0]) for i in sent], ttl)
+            failed = self._cluster.repeated(
+                lambda entries: core.set_many_raw(entries, ttl),
+                [(_name(prepared[i]), infos[i][2], infos[i][0]) for i in sent], lambda e: e[0])
             for i in sent:
                 why = failed.get(_name(prepared[i]))
                 stored[i] = why is None
@@ -472,7 +456,8 @@ class Client:
         """1 when it was there, and with `noreply`; else 0."""
         key = self._prepared(key)
         self._statlog("delete")
-        return int(self._ask(key, lambda core, k: core.delete(k, quiet=bool(noreply)), False))
+        done = self._ask(key, lambda core, k: core.delete(k, quiet=bool(noreply)), False, True)
+        return int(done)
 
     def delete_multi(self, keys: Iterable[Any], time: Any = None, key_prefix: Any = "",
                      noreply: Any = False) -> int:
@@ -482,7 +467,8 @@ class Client:
         prepared, _ = self._prefixed([self.key_encoder(k) for k in keys], key_prefix)
         done = 1
         for core, positions in self._grouped(prepared):
-            for why in core.delete_many([_name(prepared[i]) for i in positions]).values():
+            names = [_name(prepared[i]) for i in positions]
+            for why in self._cluster.repeated(core.delete_many, names, lambda k: k).values():
                 self._failed(why)
                 done = 0
         return done
@@ -492,7 +478,7 @@ class Client:
         key = self._prepared(key)
         self._statlog("touch")
         ttl = expiry(time)
-        done = self._ask(key, lambda core, k: core.touch(k, ttl) or bool(noreply), False)
+        done = self._ask(key, lambda core, k: core.touch(k, ttl) or bool(noreply), False, True)
         return int(done)
 
     def incr(self, key: Any, delta: Any = 1, noreply: Any = False) -> Optional[int]:
@@ -510,73 +496,6 @@ class Client:
         amount = whole_number(delta)
         found = self._ask(key, lambda core, k: getattr(core, cmd)(k, amount), None)
         return None if noreply else found
-
-    # --- values
-
-    def _val_to_store_info(self, val: Any, min_compress_len: Any) -> Any:
-        # (flags, length, bytes), or 0 for what is over server_max_value_length
-        flags = 0
-        kind = type(val)
-        if kind is bytes:
-            data = val
-        elif kind is str:
-            flags, data = Client._FLAG_TEXT, val.encode("utf-8")
-        elif kind is int:
-            flags, data = Client._FLAG_INTEGER, b"%d" % val
-            min_compress_len = 0  # it would be no counter any more
-        else:
-            flags, data = Client._FLAG_PICKLE, self._pickled(val)
-        if min_compress_len and len(data) > min_compress_len:
-            smaller = self.compressor(data)
-            if len(smaller) < len(data):
-                flags |= Client._FLAG_COMPRESSED
-                data = smaller
-        if self.server_max_value_length != 0 and len(data) > self.server_max_value_length:
-            return 0
-        return (flags, len(data), data)
-
-    def _pickled(self, val: Any) -> bytes:
-        stream = BytesIO()
-        if self.picklerIsKeyword:
-            pickler = self.pickler(stream, protocol=self.pickleProtocol)
-        else:
-            pickler = self.pickler(stream, self.pickleProtocol)
-        if self.persistent_id:
-            pickler.persistent_id = self.persistent_id
-        pickler.dump(val)
-        return stream.getvalue()
-
-    def _value(self, data: bytes, flags: int) -> Any:
-        if flags & Client._FLAG_COMPRESSED:
-            data = self._decompressed(data)
-            flags &= ~Client._FLAG_COMPRESSED
-        if flags == 0:
-            return data
-        if flags & Client._FLAG_TEXT:
-            return data.decode("utf-8")
-        if flags & (Client._FLAG_INTEGER | Client._FLAG_LONG):
-            return int(data)
-        if flags & Client._FLAG_PICKLE:
-            try:
-                unpickler = self.unpickler(BytesIO(data))
-                if self.persistent_load:
-                    unpickler.persistent_load = self.persistent_load
-                return unpickler.load()
-            except Exception as e:
-                self.debuglog(f"a pickle that cannot be read: {e}")
-                return None
-        raise ValueError(f"Unknown flags on get: {flags:x}")
-
-    def _decompressed(self, data: bytes) -> bytes:
-        if self.decompressor is not zlib.decompress:
-            return self.decompressor(data)
-        stream = zlib.decompressobj()
-        found = stream.decompress(data, _MAX_DECOMPRESSED)
-        if stream.eof:
-            return found
-        if stream.unconsumed_tail:
-            raise errors.CorruptValue(f"over {_MAX_DECOMPRESSED} bytes decompressed")
-        raise zlib.error("incomplete or truncated stream")
 
 
 def _name(key: Any) -> bytes:

@@ -135,24 +135,28 @@ class Client:
             return getattr(self._client or self._init_driver(), cmd)(*args)
         except errors.InvalidKey as e:
             raise MemcacheKeyError(str(e)) from e
-        except (errors.ServerError, errors.NotSupported, errors.ValueTooLarge) as e:
-            fault, wrapped = e, MemcacheDriverException  # an answer: the connection is fine
-        except errors.CallerError:
-            raise
-        except errors.ProtocolError as e:
-            fault, wrapped = e, MemcacheDriverException
-            self.close()
-        except OSError as e:
-            fault, wrapped = e, MemcacheSocketException
-            self.close()
-        except (RuntimeError, errors.Error) as e:
-            if isinstance(e, NotImplementedError):
+        except Exception as e:
+            wrapped = self._wrapper_of(e)
+            if wrapped is None:
                 raise
-            fault, wrapped = e, MemcacheDriverException
-            self.close()
-        if self.error_as_miss:
+            if self.error_as_miss:
+                return None
+            raise wrapped(str(e), e) from e
+
+    def _wrapper_of(self, e: Exception) -> Optional[Type[Exception]]:
+        # And closes the connection, unless the server answered and it is fine.
+        if isinstance(e, (errors.ServerError, errors.NotSupported, errors.ValueTooLarge)):
+            return MemcacheDriverException
+        if isinstance(e, (errors.CallerError, NotImplementedError)):
             return None
-        raise wrapped(str(fault), fault) from fault
+        if isinstance(e, OSError):
+            self.close()
+            protocol = isinstance(e, errors.ProtocolError)
+            return MemcacheDriverException if protocol else MemcacheSocketException
+        if isinstance(e, (RuntimeError, errors.Error)):
+            self.close()
+            return MemcacheDriverException
+        return None
 
     # --- the server as such
 
@@ -312,6 +316,8 @@ class Client:
         # (flags, bytes)
         if isinstance(val, str) and (self.native_str or not self.pickle):
             val = val.encode("utf-8")
+        elif isinstance(val, bool):
+            val = int(val)
         flags, data = self._codec.pack(b"v", val, 0)
         self._check_length(data)
         if min_compress_len and len(data) > min_compress_len:

@@ -11,8 +11,38 @@ What differs, and why: docs/migrating/pylibmc.md.
 from ... import __version__ as _own_version
 from . import consts, pools
 from . import client as client
-from ._exceptions import *  # noqa: F401,F403 - by __all__ below
-from ._exceptions import MemcachedError, exceptions
+from ._exceptions import (  # noqa: A004 - ConnectionError is the original's name
+    AllocationError,
+    BadKeyProvided,
+    CacheMiss,
+    ClientError,
+    ConnectionBindError,
+    ConnectionError,
+    DataDoesNotExist,
+    DataExists,
+    Error,
+    Failure,
+    FetchNotFinished,
+    HostLookupError,
+    InvalidHostProtocolError,
+    MemcachedError,
+    NoServers,
+    NotFound,
+    NotSupportedError,
+    ProtocolError,
+    ReadError,
+    ServerDead,
+    ServerDown,
+    ServerError,
+    SocketCreateError,
+    SomeErrors,
+    TooBig,
+    UnixSocketError,
+    UnknownReadFailure,
+    UnknownStatKey,
+    WriteError,
+    exceptions,
+)
 from .client import Client
 from .consts import (
     all_behaviors,
@@ -29,14 +59,14 @@ from .pools import ClientPool, ThreadMappedPool
 #: the versions whose behaviour this has
 __version__ = "1.6.3"
 libmemcached_version = "1.0.16"
-libmemcached_version_hex = 0x01000018
+libmemcached_version_hex = 0x01000016
 support_compression = True
 support_sasl = False
 
-for _name, _number in hashers.items():
-    globals()["hash_" + _name] = _number
-for _name, _number in distributions.items():
-    globals()["distribution_" + _name.replace(" ", "_")] = _number
+# hash_md5, distribution_consistent_ketama, …
+globals().update({"hash_" + name: number for name, number in hashers.items()})
+globals().update({"distribution_" + name.replace(" ", "_"): number
+                  for name, number in distributions.items()})
 
 
 def build_info() -> str:
@@ -50,6 +80,12 @@ __all__ = [
     "build_info", "callback_namespace", "client", "consts", "distributions", "exceptions",
     "hashers", "libmemcached_version", "libmemcached_version_hex", "pools", "server_type_tcp",
     "server_type_udp", "server_type_unix", "support_compression", "support_sasl",
-    *(name for name, _ in exceptions), *("hash_" + name for name in hashers),
-    *("distribution_" + name.replace(" ", "_") for name in distributions),
+    "AllocationError", "BadKeyProvided", "CacheMiss", "ClientError", "ConnectionBindError",
+    "ConnectionError", "DataDoesNotExist", "DataExists", "Error", "Failure", "FetchNotFinished",
+    "HostLookupError", "InvalidHostProtocolError", "NoServers", "NotFound", "NotSupportedError",
+    "ProtocolError", "ReadError", "ServerDead", "ServerDown", "ServerError",
+    "SocketCreateError", "SomeErrors", "TooBig", "UnixSocketError", "UnknownReadFailure",
+    "UnknownStatKey", "WriteError",
 ]
+__all__ += ["hash_" + name for name in hashers]
+__all__ += ["distribution_" + name.replace(" ", "_") for name in distributions]

@@ -1,7 +1,7 @@
 """pylibmc's exceptions, and which of memcxx's each one stands for.
 
-What is raised is of both kinds: `except pylibmc.Error` and `except memcxx.Error` catch it. `retcode`
-is libmemcached's number.
+What is raised is of both kinds: `except pylibmc.Error` and `except memcxx.Error` catch it.
+`retcode` is libmemcached's number.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def _asked(address: str, key: str) -> bytes:
     plain = _plain.PlainSocket((host.strip("[]"), int(port)), _TIMEOUT)
     try:
         plain.send(f"config get {key}\r\n".encode("ascii"))
-        words = plain.readline().split()
+        words = (plain.readline() or b"").split()
         if words[:1] == [b"ERROR"]:
             raise UnsupportedAutoconfMethod(address)
         if len(words) != 4 or words[0] != b"CONFIG" or not words[3].isdigit():

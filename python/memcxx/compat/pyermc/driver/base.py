@@ -11,19 +11,27 @@ the socket; so a socket that gevent or eventlet replaced works as well.
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import threading
 import time as _time
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from socket import socket as Socket
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .... import _core, errors
+from ....client import Client
+from ..._cluster import tcp_address, unix_address
 from ..._values import expiry
 
-#: (number, status, value, flags, cas, number, text, name, more, unsent) of _core.Connection
+#: of _core.Connection: number, and then
 Response = Tuple[Any, ...]
-_STATUS, _VALUE, _FLAGS, _CAS, _NUMBER, _TEXT, _NAME = 1, 2, 3, 4, 5, 6, 7
+_STATUS, _VALUE, _FLAGS, _CAS, _COUNT, _TEXT, _EXTRA = 1, 2, 3, 4, 5, 6, 8
 _LARGEST_PIECE = 1 << 16
+#: bytes; what is longer is not stored quietly: should it be refused, it is certain which
+_SURELY_ACCEPTED = 1 << 15
+#: how queue servers (kestrel, darner) are told what to do; they answer with the queue's name alone
+_OF_A_QUEUE = re.compile(rb"/(?:t=\d+|open|close|abort|peek)(?:/|$)")
 
 
 class Driver:
@@ -78,11 +86,11 @@ class Driver:
         """[value, flags, cas id], or None."""
         raise NotImplementedError
 
-    def get_multi(self, keys: List[bytes]) -> Dict[bytes, Sequence[Any]]:
+    def get_multi(self, keys: List[bytes]) -> Dict[bytes, Any]:
         """{key: [value, flags]} of those that are there."""
         raise NotImplementedError
 
-    def gets_multi(self, keys: List[bytes]) -> Dict[bytes, Sequence[Any]]:
+    def gets_multi(self, keys: List[bytes]) -> Dict[bytes, Any]:
         """{key: [value, flags, cas id]} of those that are there."""
         raise NotImplementedError
 
@@ -128,8 +136,10 @@ class TCPDriver(Driver):
                  connect_timeout: Optional[float] = 3, disable_nagle: bool = True):
         if not isinstance(host, str) or not isinstance(port, int):
             raise TypeError(f"a host is text and a port a number, not {host!r}, {port!r}")
-        if not 1 <= port <= 65535:
-            raise ValueError(f"not a port: {port}")
+        address = (unix_address(host[5:]) if host.startswith("unix:")
+                   else tcp_address(host.strip("[]"), port))
+        self._requests = Client([address], protocol=self.protocol, transport="native")
+        self._queues = False  # whether a queue was asked for
         self.host = host
         self.port = port
         self.timeout = timeout
@@ -137,6 +147,7 @@ class TCPDriver(Driver):
         self.disable_nagle = disable_nagle
         self._sock: Optional[socket.socket] = None
         self._connection: Any = None
+        self._may_be_proxy = False
         self._process = os.getpid()
         self._lock = threading.RLock()
 
@@ -146,7 +157,7 @@ class TCPDriver(Driver):
         return self._sock is not None and self._process == os.getpid()
 
     @property
-    def socket(self) -> Optional[socket.socket]:
+    def socket(self) -> Optional[Socket]:
         return self._sock
 
     def _alone(self) -> Any:
@@ -164,18 +175,28 @@ class TCPDriver(Driver):
                 return
             self.close()
             deadline = _deadline(self.connect_timeout)
-            self._sock = self._open()
-            # Queue servers (kestrel, darner) answer a get of "q/t=250" with the key "q", so the
-            # connection does not compare keys. _ask() does, for those that it knows nothing of.
-            self._connection = _core.Connection(self.protocol, check_keys=False)
             try:
-                self._connection.open()
-                self._exchange(deadline)
-            except BaseException:
-                self.close()
-                raise
+                self._begin(deadline, "auto")
+            except errors.Error:
+                if not self._may_be_proxy:
+                    raise
+                self._begin(deadline, "classic")
 
-    def _open(self) -> socket.socket:
+    def _begin(self, deadline: Optional[float], known: str) -> None:
+        self._sock = self._open()
+        made = self._connection = _core.Connection(self.protocol, check_keys=not self._queues,
+                                                   known=known)
+        self._may_be_proxy = False
+        try:
+            made.open()
+            self._exchange(deadline)
+        except BaseException:
+            # There are proxies that close the connection when they are asked for meta.
+            self._may_be_proxy = known == "auto" and made.retry_as_classic
+            self._drop()
+            raise
+
+    def _open(self) -> Socket:
         if self.host.startswith("unix:"):
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -206,43 +227,42 @@ class TCPDriver(Driver):
 
     # --- an exchange: requests out, responses in
 
-    def _ask(self, verb: str, key: bytes = b"", **more: Any) -> List[Response]:
-        """All responses to one request. Raises what went wrong; a miss, and what was not stored, is
+    def _ask(self, verb: str, key: bytes = b"", **more: Any) -> Response:
+        """The response to one request. Raises what went wrong; a miss, and what was not stored, is
         not wrong."""
+        request = self._requests.request(verb, key, **more)
         with self._alone():
+            if verb == "get" and not self._queues and _OF_A_QUEUE.search(key):
+                # From now on the connection takes a value with another name than it asked for.
+                self._queues = True
+                self._drop()
             self.connect()
             deadline = _deadline(self.timeout)
-            self._connection.submit(0, verb, key, **more)
-            responses = self._exchange(deadline)
-            name = responses[-1][_NAME] if responses else key
-            if verb == "get" and name not in (b"", key) and not key.startswith(name + b"/"):
-                self.close()
-                raise errors.ProtocolError(f"an answer for {name!r} to a get of {key!r}",
-                                           self._name())
-        for r in responses:
-            _raise_if_wrong(r)
-        return responses
+            self._connection.send(0, request)
+            [response] = self._exchange(deadline)
+        _raise_if_wrong(response)
+        return response
 
-    def _ask_many(self, verb: str, requests: Iterable[Dict[str, Any]]) -> List[Response]:
+    def _ask_many(self, requests: List[Any]) -> List[Response]:
         """One response to each request, in their order; those may have gone wrong."""
-        waiting = list(requests)
         found: List[Response] = []
         with self._alone():
             self.connect()
             deadline = _deadline(self.timeout)
             try:
-                while len(found) < len(waiting):
+                while len(found) < len(requests):
                     last = len(found)
-                    while last < len(waiting) and (last == len(found)
-                                                   or self._connection.has_room):
-                        self._connection.submit(last, verb, quiet=True, **waiting[last])
+                    while last < len(requests) and (last == len(found)
+                                                    or self._connection.has_room):
+                        request = requests[last]
+                        self._connection.send(last, request, request.size <= _SURELY_ACCEPTED)
                         last += 1
                     self._connection.fence()
                     found += sorted(self._exchange(deadline), key=lambda r: r[0])
                     if len(found) != last:
                         raise errors.ProtocolError("a request without a response", self._name())
             except BaseException:
-                self.close()  # with requests that nobody waits for any more
+                self._drop()  # with requests that nobody waits for any more
                 raise
         return found
 
@@ -255,55 +275,56 @@ class TCPDriver(Driver):
         connection, sock = self._connection, self._sock
         assert sock is not None
         responses: List[Response] = []
+        sure_to_fit = True  # into the socket's empty buffer
         try:
-            unsent = memoryview(connection.output())
-            while unsent or connection.in_flight or not connection.ready:
+            while connection.has_output or connection.in_flight or not connection.ready:
                 left = _left(deadline)
                 sock.settimeout(left)
-                if unsent and not _has_bytes(sock, len(unsent), left):
-                    unsent = unsent[sock.send(unsent[:_LARGEST_PIECE]):]
+                unsent = connection.output(_LARGEST_PIECE)
+                sure_to_fit = sure_to_fit and len(unsent) <= 4096
+                if unsent and (sure_to_fit or not _has_bytes(sock, left)):
+                    connection.sent(sock.send(unsent))
+                    sure_to_fit = False
                 else:
                     data = sock.recv(_LARGEST_PIECE)
                     responses += connection.received(data) if data else connection.closed()
                 if connection.failed:
                     code, why = connection.failure
                     raise errors.exception_of(code, why, self._name(), None)
-                if not unsent:
-                    unsent = memoryview(connection.output())
         except BaseException:
             # Whatever it was, an answer may still come: nobody may take it for his own.
-            self.close()
+            self._drop()
             raise
         return responses
 
     # --- the verbs
 
     def stats(self) -> Dict[str, str]:
-        return {_text(r[_NAME]): _text(r[_VALUE]) for r in self._ask("stats") if r[_NAME]}
+        return {name: str(value) for name, value in self._ask("stats")[_EXTRA].items()}
 
     def version(self) -> str:
-        return _text(self._ask("version")[-1][_TEXT])
+        return _text(self._ask("version")[_TEXT])
 
     def flush_all(self) -> bool:
-        return self._ask("flush")[-1][_STATUS] == "ok"
+        return self._ask("flush", number=0)[_STATUS] == "ok"
 
     def delete(self, key: bytes) -> bool:
-        return self._ask("remove", key)[-1][_STATUS] == "ok"
+        return self._ask("remove", key)[_STATUS] == "ok"
 
     def incr(self, key: bytes, val: int) -> Optional[int]:
-        r = self._ask("incr", key, delta=val)[-1]
-        return r[_NUMBER] if r[_STATUS] == "ok" else None
+        r = self._ask("incr", key, number=val)
+        return r[_COUNT] if r[_STATUS] == "ok" else None
 
     def decr(self, key: bytes, val: int) -> Optional[int]:
-        r = self._ask("decr", key, delta=val)[-1]
-        return r[_NUMBER] if r[_STATUS] == "ok" else None
+        r = self._ask("decr", key, number=val)
+        return r[_COUNT] if r[_STATUS] == "ok" else None
 
     def get(self, key: bytes) -> Optional[List[Any]]:
-        r = self._ask("get", key)[-1]
+        r = self._ask("get", key)
         return [r[_VALUE], r[_FLAGS]] if r[_STATUS] == "ok" else None
 
     def gets(self, key: bytes) -> Optional[List[Any]]:
-        r = self._ask("get", key, want_cas=True)[-1]
+        r = self._ask("get", key, want_cas=True)
         return [r[_VALUE], r[_FLAGS], r[_CAS]] if r[_STATUS] == "ok" else None
 
     def get_multi(self, keys: List[bytes]) -> Dict[bytes, List[Any]]:
@@ -312,11 +333,11 @@ class TCPDriver(Driver):
     def gets_multi(self, keys: List[bytes]) -> Dict[bytes, List[Any]]:
         return self._many(keys, True)
 
-    def _many(self, keys: Iterable[bytes], want_cas: bool) -> Dict[bytes, List[Any]]:
+    def _many(self, keys: List[bytes], want_cas: bool) -> Dict[bytes, List[Any]]:
         keys = list(dict.fromkeys(keys))
-        responses = self._ask_many("get", [{"key": k, "want_cas": want_cas} for k in keys])
+        make: Callable[..., Any] = self._requests.request
         found: Dict[bytes, List[Any]] = {}
-        for key, r in zip(keys, responses):
+        for key, r in zip(keys, self._ask_many([make("get", k, want_cas=want_cas) for k in keys])):
             _raise_if_wrong(r)
             if r[_STATUS] == "ok":
                 found[key] = [r[_VALUE], r[_FLAGS], r[_CAS]]
@@ -324,8 +345,8 @@ class TCPDriver(Driver):
 
     def _store(self, verb: str, key: bytes, val: bytes, time: Any, flags: int,
                cas: int = 0) -> bool:
-        r = self._ask(verb, key, value=val, ttl=expiry(time), flags=flags, cas=cas)[-1]
-        return r[_STATUS] == "ok"
+        return self._ask(verb, key, value=val, ttl=expiry(time), flags=flags,
+                         cas=cas)[_STATUS] == "ok"
 
     def set(self, key: bytes, val: bytes, time: Any, flags: int) -> bool:
         return self._store("set", key, val, time, flags)
@@ -347,8 +368,9 @@ class TCPDriver(Driver):
 
     def set_multi(self, items: Sequence[Tuple[bytes, bytes, int]], time: Any) -> List[bytes]:
         ttl = expiry(time)
-        responses = self._ask_many("set", [
-            {"key": key, "value": val, "flags": flags, "ttl": ttl} for key, val, flags in items])
+        make: Callable[..., Any] = self._requests.request
+        responses = self._ask_many([
+            make("set", key, value=val, flags=flags, ttl=ttl) for key, val, flags in items])
         return [item[0] for item, r in zip(items, responses) if r[_STATUS] != "ok"]
 
 
@@ -374,21 +396,17 @@ def _left(deadline: Optional[float]) -> Optional[float]:
     return left
 
 
-def _has_bytes(sock: socket.socket, unsent: int, left: Optional[float]) -> bool:
-    """Whether to read before writing on: a server that cannot get rid of its answers stops reading.
-
-    What fits into any send buffer needs no such question.
-    """
-    if unsent <= 4096:
-        return False
+def _has_bytes(sock: socket.socket, left: Optional[float]) -> bool:
+    """Whether to read before writing on: a server that cannot get rid of its answers reads no more
+    requests. Waits until one or the other is possible."""
     if hasattr(select, "poll"):
         both = select.poll()
         both.register(sock, select.POLLIN | select.POLLOUT)
         events = both.poll(None if left is None else max(1, int(left * 1000)))
-        readable = bool(events) and bool(events[0][1] & ~select.POLLOUT)
-    else:
-        ready, _, _ = select.select([sock], [sock], [], left)
-        readable, events = bool(ready), [1]
-    if not events:
+        if not events:
+            raise errors.Timeout("the deadline passed")
+        return bool(events[0][1] & ~select.POLLOUT)
+    readable, writable, _ = select.select([sock], [sock], [], left)
+    if not readable and not writable:
         raise errors.Timeout("the deadline passed")
-    return readable
+    return bool(readable)

@@ -1,6 +1,6 @@
-"""The driver that is memcxx's own client: sockets of the core, one server or many.
+"""The driver that is memcxx's own client, with its pool of connections, to one server or many.
 
-Never here: a Python socket; use another driver under gevent or eventlet.
+Never here: a Python socket to hand out.
 """
 
 from __future__ import annotations
@@ -35,39 +35,36 @@ class CoreDriver(Driver):
         self.port = port
         self.timeout = timeout
         self.connect_timeout = connect_timeout
-        self._client: Optional[Client] = None
-        self._servers = [_address(h, port) for h in host.split(",")]
+        self._client = Client(
+            [_address(h, port) for h in host.split(",")], distribution=self.distribution,
+            timeout=_A_DAY if timeout is None else timeout,
+            connect_timeout=_A_DAY if connect_timeout is None else connect_timeout, **self.options)
+        self._connected = False
 
     def is_connected(self) -> bool:
-        return self._client is not None
+        return self._connected
 
     @property
     def socket(self) -> None:
-        """None: there may be many, and they are the core's."""
+        """None: there may be many, and they are the client's."""
         return None
 
     def connect(self, reconnect: bool = False) -> None:
-        if self._client is not None and not reconnect:
+        if self._connected and not reconnect:
             return
         self.close()
-        made = Client(self._servers, distribution=self.distribution,
-                      timeout=_A_DAY if self.timeout is None else self.timeout,
-                      connect_timeout=_A_DAY if self.connect_timeout is None
-                      else self.connect_timeout, **self.options)
-        for reply in made.ping().values():
+        for reply in self._client.ping().values():
             if isinstance(reply, Exception):
                 raise reply
-        self._client = made
+        self._connected = True
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.disconnect()
-            self._client = None
+        self._connected = False
+        self._client.disconnect()
 
     def _core(self) -> Client:
-        if self._client is None:
+        if not self._connected:
             self.connect()
-        assert self._client is not None
         return self._client
 
     def stats(self) -> Dict[str, Any]:

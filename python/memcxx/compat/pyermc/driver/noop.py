@@ -64,4 +64,4 @@ class NoopDriver(Driver):
     def _stored(self, *_: Any) -> bool:
         return True
 
-    set = add = replace = append = prepend = cas = _stored
+    set = add = replace = append = prepend = cas = _stored  # type: ignore[assignment]

@@ -4,7 +4,6 @@ from .base import TCPDriver
 
 
 class UMemcacheDriver(TCPDriver):
-    """Speaks whichever text protocol the server has: meta, or classic. For sockets that gevent or
-    eventlet replaced; `core.CoreDriver` is faster where there are none."""
+    """Speaks whichever text protocol the server has: meta, or classic."""
 
     protocol = "auto"

@@ -51,8 +51,8 @@ class Client:
     `server`: (host, port), "host", "host:port", "[v6]:port", "/path", "unix:/path", or "memory://"
     for a store within this process. `timeout`: seconds for a whole call; `connect_timeout`: for the
     part of it that connects; None is 10 s rather than for ever. `ignore_exc`: failures of reads are
-    misses. `default_noreply`: whether stores return before their answer; failures that nobody waited
-    for are counted (unclaimed_errors()), and never taken for the next call's answer.
+    misses. `default_noreply`: whether stores return before their answer; failures that nobody
+    waited for are counted (unclaimed_errors()), and never taken for the next call's answer.
 
     Threads: safe to share. Fork: a child gets connections of its own.
     """
@@ -271,9 +271,9 @@ class Client:
             if self._is_ignored(e):
                 return {}
             raise
-        for e in failed.values():
-            if not self._is_ignored(e):
-                raise e
+        for each in failed.values():
+            if not self._is_ignored(each):
+                raise each
         return found
 
     def _fetch(self, keys: Iterable[Key], with_cas: bool) -> Tuple[Dict[Key, Any], Dict[Key, Any]]:

@@ -48,11 +48,11 @@ class PooledClient:
                  pool_idle_timeout: float = 0, lock_generator: Any = None,
                  default_noreply: bool = True, allow_unicode_keys: bool = False,
                  encoding: str = "ascii", tls_context: Any = None) -> None:
-        if max_pool_size is not None and not (isinstance(max_pool_size, int) and max_pool_size >= 0):
+        if not (max_pool_size is None or isinstance(max_pool_size, int) and max_pool_size >= 0):
             raise ValueError('"max_pool_size" must be a positive integer')
         self.ignore_exc = ignore_exc
         self.max_pool_size = min(max_pool_size or _MOST_CONNECTIONS, _MOST_CONNECTIONS)
-        self._arguments = {
+        self._arguments: Dict[str, Any] = {
             "serde": serde, "serializer": serializer, "deserializer": deserializer,
             "connect_timeout": connect_timeout, "timeout": timeout, "no_delay": no_delay,
             "socket_module": socket_module, "socket_keepalive": socket_keepalive,
@@ -64,9 +64,18 @@ class PooledClient:
         self._made: Any = None
         # Refuses what cannot be at once, and says how the arguments were understood.
         usual = Client(server, **self._arguments)
-        for name in ("server", "key_prefix", "serde", *self._arguments):
-            if hasattr(usual, name):
-                setattr(self, name, getattr(usual, name))
+        self.server = usual.server
+        self.serde = usual.serde
+        self.connect_timeout = connect_timeout
+        self.timeout = timeout
+        self.no_delay = no_delay
+        self.socket_module = socket_module
+        self.socket_keepalive = socket_keepalive
+        self.key_prefix = usual.key_prefix
+        self.default_noreply = default_noreply
+        self.allow_unicode_keys = allow_unicode_keys
+        self.encoding = encoding
+        self.tls_context = tls_context
 
     @property
     def _client(self) -> Any:

@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
+from .... import errors
 from ..exceptions import MemcacheError, MemcacheIllegalInputError, translated
 from ._address import Key, ServerSpec, check_key_helper, core_address, normalize_server_spec
 from ._client import Client, is_refusal
@@ -46,8 +47,8 @@ class HashClient:
     and its keys move to the others; after `dead_timeout` seconds it is tried again. Calls that
     overlap in time count as one failure, and the last server is never taken out. Keys that moved,
     and move back, may be read as they were before: see docs/clusters.md. `retry_timeout` is
-    understood, and not needed: failures are told as they are. `ignore_exc`: failures are misses, and
-    stores answer False.
+    understood, and not needed: failures are told as they are. `ignore_exc`: failures are misses,
+    and stores answer False.
 
     Threads: safe to share. Fork: a child gets connections of its own.
     """
@@ -124,15 +125,18 @@ class HashClient:
             if node in self._specs:
                 return
             if node not in self.clients:
-                made = (PooledClient if self.use_pooling else self.client_class)(
-                    server, **self.default_kwargs)
-                if self.use_pooling:
-                    made.client_class = self.client_class
-                self.clients[node] = made
+                self.clients[node] = self._make_client(server)
             if self._has_usual_rules:
                 self._add_to_cluster(node, core_address(normalize_server_spec(server)))
             self._specs[node] = server
             self.hasher.add_node(node)
+
+    def _make_client(self, server: Any) -> Any:
+        if not self.use_pooling:
+            return self.client_class(server, **self.default_kwargs)
+        made = PooledClient(server, **self.default_kwargs)
+        made.client_class = self.client_class
+        return made
 
     def _add_to_cluster(self, node: Node, address: str) -> None:
         if self._cluster is None:
@@ -315,7 +319,7 @@ class HashClient:
 
     def get_many(self, keys: Iterable[Key], gets: bool = False, *args: Any,
                  **kwargs: Any) -> Dict[Key, Any]:
-        """{key: value} of the hits. A server that fails raises, or with ignore_exc its keys miss."""
+        """{key: value} of the hits. A failure raises; with ignore_exc its keys are misses."""
         found: Dict[Key, Any] = {}
         failed: List[Exception] = []
         for client, node, group in self._groups(keys)[0]:
@@ -402,7 +406,7 @@ class HashClient:
         cluster = self._cluster
         if cluster is not None:
             for reply in cluster._core.flush_all(cluster._integer(delay, "delay")).values():
-                if isinstance(reply, Exception):
+                if isinstance(reply, errors.Error):
                     failed.append(translated(reply))
                     self._noted(failed[-1], began)
         else:

@@ -1,0 +1,414 @@
+"""What the clients over Python's own sockets decide, written once for all of them: where a request
+goes and where else, what is sent again, which reply is whose, when a server is left alone.
+
+Passive: told what happened and when, it answers what to do next. The rules are those of the C++
+engines (docs/design.md, docs/errors.md); replies are matched by the core's Connection.
+Never here: sockets, waiting, threads, the clock.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Generator, Iterable, List, Optional, Sequence, Tuple
+
+from . import _core, errors
+
+#: a connection that ends so says that its server may be away
+SILENCE = frozenset({"timeout", "connection_closed", "protocol_error"})
+NETWORK = frozenset({"resolve_failed", "connect_failed", "server_down", "connection_closed",
+                     "protocol_error"})
+CLOCK = frozenset({"timeout", "overloaded"})
+SERVER = frozenset({"out_of_memory", "server_error", "client_error", "unattributed"})
+
+#: beside reads that change nothing, what may be sent twice
+_REPEATABLE = frozenset({"version", "ping"})
+
+
+class Reply:
+    """The last word to one request: an answer, or why there is none."""
+
+    __slots__ = ("status", "value", "flags", "cas", "count", "text", "unsent", "extra", "server")
+
+    def __init__(self, status: str, value: bytes = b"", flags: int = 0, cas: int = 0,
+                 count: int = 0, text: bytes = b"", unsent: bool = False, extra: Any = None,
+                 server: str = ""):
+        self.status = status
+        self.value = value
+        self.flags = flags
+        self.cas = cas
+        self.count = count
+        self.text = text
+        self.unsent = unsent  # not one byte of the request was written
+        self.extra = extra    # an item's attributes, or statistics
+        self.server = server  # who was asked; empty: nobody
+
+    def error(self) -> errors.Error:
+        text = self.text.decode("utf-8", "backslashreplace")
+        return errors.exception_of(self.status, text, self.server, None)
+
+
+class Ask:
+    """One request of a call, until it has its reply. `key` is what it is routed by."""
+
+    __slots__ = ("request", "key", "reply", "first", "elsewhere")
+
+    def __init__(self, request: Optional[_core.Request], key: Any = None):
+        self.request = request
+        self.key = key
+        self.reply: Reply = _PENDING
+        self.first: Optional[Reply] = None           # the home's failure, while others are asked
+        self.elsewhere: Optional[List[str]] = None   # servers that were not asked yet
+
+
+_PENDING = Reply("cancelled")
+
+
+class Leg:
+    """The part of a call that goes to one server."""
+
+    __slots__ = ("server", "quiet", "run", "asks", "waiting", "riding", "open", "reused", "heard",
+                 "_again", "_resent", "arrived", "tag")
+
+    def __init__(self, server: "Server", asks: Sequence[Ask], quiet: bool = False,
+                 run: bool = False):
+        self.server = server
+        self.quiet = quiet                     # the caller does not wait for the answers
+        self.run = run                         # plain gets that are answered together
+        self.asks = asks
+        self.waiting: Deque[Ask] = deque(asks)  # not submitted yet
+        self.riding: Dict[int, Ask] = {}       # submitted, by number
+        self.open = len(asks)                  # how many have no reply yet
+        self.reused = False
+        self.heard = False                     # the server has answered something
+        self._again: List[Ask] = []
+        self._resent = False
+        self.arrived: Optional[Callable[["Leg"], None]] = None  # called when `open` gets 0
+        self.tag: Any = None                   # the engine's
+
+    def begin(self, reused: bool) -> None:
+        """A connection was found; `reused`: it was open before, and may have died unnoticed."""
+        self.reused = reused
+        self.heard = False
+
+    def settle(self, ask: Ask, reply: Reply) -> None:
+        ask.reply = reply
+        self.open -= 1
+        if not self.open and self.arrived is not None:
+            self.arrived(self)
+
+    def answered(self, ask: Ask, reply: Reply) -> None:
+        if reply.status not in NETWORK and reply.status not in CLOCK:
+            self.heard = True
+        if reply.status == "connection_closed" and self.reused and not self._resent:
+            what = ask.request
+            if reply.unsent or what.changes_nothing or what.verb in _REPEATABLE:
+                self._again.append(ask)
+                return
+        self.settle(ask, reply)
+
+    def lost(self, code: str, why: str) -> bool:
+        """The connection failed, and its requests in flight were told so. True: what is left may be
+        sent once more, over a fresh connection. False: the leg is done."""
+        if not self.open:
+            return False
+        self.waiting.extendleft(reversed(self._again))
+        self._again.clear()
+        if code == "connection_closed" and self.reused and not self._resent:
+            self._resent = True
+            return True
+        self.give_up(code, why)
+        return False
+
+    def give_up(self, code: str, why: str) -> None:
+        """Whatever has no reply gets this one."""
+        text = why.encode()
+        server = self.server.name
+        unsent = self.waiting
+        self.waiting = deque()
+        unsent.extendleft(reversed(self._again))
+        self._again.clear()
+        riding = self.riding
+        self.riding = {}
+        for ask in unsent:
+            self.settle(ask, Reply(code, text=text, unsent=True, server=server))
+        for ask in riding.values():
+            self.settle(ask, Reply(code, text=text, server=server))
+
+    def finish_unanswered(self) -> None:
+        """Of a quiet call: what was submitted counts as done."""
+        riding = self.riding
+        self.riding = {}
+        for ask in riding.values():
+            self.settle(ask, Reply("ok", server=self.server.name))
+
+
+class Line:
+    """A core Connection, and whose the requests are that are on their way over it."""
+
+    def __init__(self, server: "Server", settings: Dict[str, Any], now: float, ask: bool = True):
+        self.server = server
+        self.asked = ask  # False: taken for classic, because the server closes when asked for meta
+        known = "auto" if ask and now >= server.ask_again else "classic"
+        self.core = _core.Connection(settings["protocol"], settings["max_value_size"],
+                                     settings["check_keys"], known)
+        self._legs: Dict[int, Leg] = {}
+        self._last = 0
+
+    def fill(self, leg: Leg) -> None:
+        """Submits as much of the leg as there is room for."""
+        core = self.core
+        waiting = leg.waiting
+        while waiting and core.has_room and not core.failed:
+            ask = waiting.popleft()
+            number = self._number()
+            try:
+                core.send(number, ask.request, leg.run)
+            except errors.Error as why:  # the protocol cannot carry it; no server was asked
+                leg.settle(ask, Reply(why.code, text=why.message.encode(), unsent=True))
+                continue
+            self._legs[number] = leg
+            leg.riding[number] = ask
+        if leg.run:
+            core.fence()
+
+    def _number(self) -> int:
+        number = self._last
+        while True:
+            number = number + 1 if number < 0xFFFFFFFF else 1
+            if number not in self._legs:
+                self._last = number
+                return number
+
+    def deliver(self, responses: Iterable[Tuple]) -> None:
+        """Gives the core's responses to the legs."""
+        server = self.server.name
+        for number, status, value, flags, cas, count, text, unsent, extra in responses:
+            leg = self._legs.pop(number, None)
+            if leg is None:
+                continue
+            ask = leg.riding.pop(number)
+            leg.answered(ask, Reply(status, value, flags, cas, count, text, unsent, extra, server))
+
+    def forget(self, leg: Leg) -> None:
+        """Nobody waits for the leg's replies any more: they are read, and dropped."""
+        for number in leg.riding:
+            del self._legs[number]
+            self.core.forget(number)
+
+
+class Health:
+    """When a server is left alone: docs/clusters.md, "When a server counts as down".
+
+    Failures in a row, of which those that overlap in time count once, mark it down; then one call in
+    a while tries it, after retry_min, twice as long, … up to retry_max, each varied by a quarter.
+    """
+
+    def __init__(self, settings: Dict[str, Any]):
+        self._most = settings["max_failures"]
+        self._retry_min = settings["retry_min"]
+        self._retry_max = settings["retry_max"]
+        self.down = False
+        self._incidents = 0
+        self._last_incident = float("-inf")
+        self._backoff = 0.0
+        self._next_try = 0.0
+        self._trying_since: Optional[float] = None
+        self._why = ""
+        self._lock = threading.Lock()
+
+    @property
+    def spotless(self) -> bool:
+        return not self.down and self._incidents == 0
+
+    def admit(self, now: float) -> bool:
+        """May a call that begins now use the server?"""
+        if not self.down:
+            return True
+        with self._lock:
+            if now < self._next_try:
+                return False
+            self._trying_since = now
+            self._wait(now, min(self._backoff * 2, self._retry_max))
+            return True
+
+    def failed(self, why: str, began: float, now: float) -> bool:
+        """A call that began at `began` got no connection, or no answer. True: it went down."""
+        if self._most == 0:
+            return False
+        with self._lock:
+            self._why = why
+            if self.down:
+                if self._trying_since is not None and began >= self._trying_since:
+                    self._trying_since = None
+                    self._wait(now, self._backoff)
+                return False
+            if began >= self._last_incident:
+                self._incidents += 1
+                self._last_incident = now
+            if self._incidents < self._most:
+                return False
+            self.down = True
+            self._trying_since = None
+            self._wait(now, self._retry_min)
+            return True
+
+    def answered(self) -> bool:
+        """The server answered. True: it came up."""
+        if self.spotless:
+            return False
+        with self._lock:
+            self._incidents = 0
+            came_up = self.down
+            self.down = False
+            self._trying_since = None
+            return came_up
+
+    def why_down(self, now: float) -> str:
+        return f"{self._why}; tried again in {max(0, round((self._next_try - now) * 1000))}ms"
+
+    def _wait(self, now: float, backoff: float) -> None:
+        self._backoff = backoff
+        self._next_try = now + backoff * random.uniform(0.75, 1.25)
+
+
+class Server:
+    """What is known of one server. `port` is None for a unix socket, whose path `host` is."""
+
+    def __init__(self, name: str, settings: Dict[str, Any]):
+        self.name, self.host, self.port = _core.parse_server(name)
+        self.health = Health(settings)
+        #: until then no connection asks for meta: a proxy that closes at the question was found out
+        self.ask_again = 0.0
+        self.engine: Any = None  # the engine's: its connections
+
+    NOT_ASKING = 30.0  # seconds
+
+    def closes_when_asked(self, now: float) -> None:
+        self.ask_again = now + self.NOT_ASKING
+
+
+#: what a client yields: legs to be brought to an end; it is sent whether there is time left
+Steps = Generator[List[Leg], bool, Any]
+
+
+class Router:
+    """The servers of a client, and where the requests of a call go."""
+
+    def __init__(self, core: _core.Client):
+        self.core = core
+        self.settings = core.settings()
+        self._refuse_what_is_not_here()
+        self.servers: Dict[str, Server] = {}
+        self._only = self._now()
+
+    def _refuse_what_is_not_here(self) -> None:
+        s = self.settings
+        for option, wanted in (("failover=gutter", s["gutter"]), ("replicas", s["replicas"] > 1),
+                               ("flush_on_reconnect", s["flush_on_reconnect"]),
+                               ("max_failure_rate", s["max_failure_rate"] > 0),
+                               ("drivers other than the network", not s["network"])):
+            if wanted:
+                raise errors.NotSupported(f"{option}: not over Python's sockets (aio, green)")
+
+    def _now(self) -> Optional[Server]:
+        """Makes room for the servers of the moment; the one that there is, if it is one."""
+        names = self.core.servers()
+        known = self.servers
+        self.servers = {name: known.get(name) or Server(name, self.settings) for name in names}
+        return self.servers[names[0]] if len(names) == 1 else None
+
+    def forget_servers(self) -> None:
+        """Nothing is known of any server, and no engine has anything to do with them."""
+        self.servers = {}
+        self._only = self._now()
+
+    def change(self, edit: Callable[..., None], *args: Any) -> List[Server]:
+        """Changes the core's list of servers; returns those that have left."""
+        edit(*args)
+        before = self.servers
+        self._only = self._now()
+        return [s for name, s in before.items() if name not in self.servers]
+
+    def server(self, name: str) -> Server:
+        found = self.servers.get(name)
+        if found is None:  # another thread is changing the list
+            found = self.servers.setdefault(name, Server(name, self.settings))
+        return found
+
+    # --- one call
+
+    def by_key(self, asks: Sequence[Ask], quiet: bool = False, run: bool = False) -> Steps:
+        """Each request to the server of its key; where failover says so, on to the next."""
+        legs = self._deal(asks, quiet, run)
+        while legs:
+            in_time = yield legs
+            legs = self._elsewhere(legs, in_time)
+        if self.settings["errors_are_misses"]:
+            for ask in asks:
+                _as_miss(ask)
+
+    def everywhere(self, make: Callable[[], _core.Request]) -> Steps:
+        """A request for every server; returns [(name, reply), …]."""
+        asks = {name: Ask(make()) for name in self.core.servers()}
+        yield [Leg(self.server(name), (ask,)) for name, ask in asks.items()]
+        return [(name, ask.reply) for name, ask in asks.items()]
+
+    def _deal(self, asks: Sequence[Ask], quiet: bool, run: bool) -> List[Leg]:
+        only = self._only
+        if only is not None:
+            return [Leg(only, asks, quiet, run and len(asks) > 1)] if asks else []
+        which = self.core.which
+        if len(asks) == 1:
+            return [Leg(self.server(which(asks[0].key)), asks, quiet)]
+        groups: Dict[str, List[Ask]] = {}
+        for ask in asks:
+            groups.setdefault(which(ask.key), []).append(ask)
+        return [Leg(self.server(name), group, quiet, run and len(group) > 1)
+                for name, group in groups.items()]
+
+    def _elsewhere(self, legs: Sequence[Leg], in_time: bool) -> List[Leg]:
+        if self._only is not None:
+            return []
+        groups: Dict[Tuple[str, bool], List[Ask]] = {}
+        for leg in legs:
+            for ask in leg.asks:
+                name = self._next_place(ask) if _may_go_elsewhere(ask) else None
+                if name is not None and in_time:
+                    groups.setdefault((name, leg.quiet), []).append(ask)
+                elif ask.first is not None and _is_failure(ask.reply):
+                    ask.reply = ask.first  # nobody answered: the home's failure is told
+        return [Leg(self.server(name), group, quiet) for (name, quiet), group in groups.items()]
+
+    def _next_place(self, ask: Ask) -> Optional[str]:
+        if ask.elsewhere is None:
+            ask.elsewhere = self.core.places(ask.key)[1:]
+            ask.first = ask.reply
+        while ask.elsewhere:
+            name = ask.elsewhere.pop(0)
+            if name in self.servers:
+                return name
+        return None
+
+
+def _is_failure(reply: Reply) -> bool:
+    return reply.status in NETWORK or reply.status in CLOCK or reply.status in SERVER
+
+
+def _may_go_elsewhere(ask: Ask) -> bool:
+    """The server could not be reached, or did not answer a read. Never with a cas token: it is of
+    one server, and may be the number of something else on another."""
+    reply = ask.reply
+    out_of_reach = reply.status in NETWORK or (reply.status == "timeout" and reply.unsent)
+    if not out_of_reach:
+        return False
+    what = ask.request
+    return what.cas == 0 and (reply.unsent or what.changes_nothing)
+
+
+def _as_miss(ask: Ask) -> None:
+    """on_error=miss: failures of server, network and clock turn into misses."""
+    reply = ask.reply
+    if _is_failure(reply) or (reply.status == "value_too_large" and reply.server):
+        ask.reply = Reply("miss", server=reply.server)

@@ -1,0 +1,427 @@
+"""The asyncio client: thousands of tasks, cancelled at any moment, over one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import threading
+import time
+import warnings
+
+import pytest
+
+from memcxx import errors
+from memcxx.aio import Client
+from test_faults import key_of, lines, value
+
+
+def run(main, *args, debug=False):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a coroutine or a transport that was left behind
+        result = asyncio.run(main(*args), debug=debug)
+        gc.collect()
+        return result
+
+
+def test_five_thousand_gets_some_of_them_cancelled(flush4):
+    async def main():
+        rng = random.Random(7)
+        values = {f"key:{n}": f"{n}:" + "v" * rng.randrange(3000) for n in range(2000)}
+        async with Client(flush4, timeout=30) as c:
+            assert await c.set_many(values) == {}
+            for _ in range(3):
+                wanted = [rng.choice(list(values)) for _ in range(5000)]
+                tasks = [asyncio.ensure_future(c.get(k)) for k in wanted]
+
+                chosen = rng.sample(tasks, 2500)
+                for n, task in enumerate(chosen):
+                    if n in (800, 1600, 2200):  # asked, in flight, on their way back
+                        await asyncio.sleep(0)
+                    task.cancel()
+                found = await asyncio.gather(*tasks, return_exceptions=True)
+                cancelled = 0
+                for k, v in zip(wanted, found):
+                    if isinstance(v, asyncio.CancelledError):
+                        cancelled += 1
+                    else:
+                        assert v == values[k]
+                assert 800 <= cancelled <= 2500
+                for k in rng.sample(list(values), 300):
+                    assert await c.get(k) == values[k]
+            assert await c.get_many(values) == values
+            assert c.unclaimed_errors() == 0
+    run(main)
+
+
+def test_every_verb_cancelled_at_any_moment_leaves_the_connection_sound(flush4):
+    async def main():
+        rng = random.Random(11)
+        async with Client(flush4, timeout=30) as c:
+            keys = [f"key:{n}" for n in range(50)]
+            for k in keys:
+                await c.set(k, k * 500)
+
+            async def one(k):
+                verb = rng.randrange(6)
+                if verb == 0:
+                    return await c.set(k, k * 500)
+                if verb == 1:
+                    found = await c.get_many(rng.sample(keys, 20))
+                    assert all(v == its * 500 for its, v in found.items())
+                    return None
+                if verb == 2:
+                    return await c.incr("n:" + k, initial=1)
+                if verb == 3:
+                    return await c.delete("none:" + k)
+                if verb == 4:
+                    return await c.stats()
+                found = await c.get(k)
+                assert found is None or found == k * 500
+                return None
+            for _ in range(60):
+                tasks = [asyncio.ensure_future(one(rng.choice(keys))) for _ in range(40)]
+                for _ in range(rng.randrange(6)):
+                    await asyncio.sleep(0)
+                if rng.random() < 0.5:
+                    await asyncio.sleep(rng.random() * 0.005)
+                for task in tasks:
+                    if rng.random() < 0.7:
+                        task.cancel()
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    assert not isinstance(outcome, Exception), outcome
+                k = rng.choice(keys)
+                assert await c.get(k) == k * 500
+    run(main)
+
+
+@pytest.mark.parametrize("sent", [0, 1, 10, 14, 30, 49, 50, 51])
+def test_a_cancelled_read_is_drained_at_every_byte(scripted, sent):
+    first = value(b"a", b"the first value, for nobody any more")
+    go_on = threading.Event()
+
+    def handle(s):
+        reading = lines(s)
+        next(reading)
+        s.sendall(first[:sent])
+        go_on.wait(10)
+        s.sendall(first[sent:])
+        for line in reading:
+            s.sendall(value(key_of(line), b"of " + key_of(line)))
+    server = scripted(handle)
+
+    async def main():
+        async with Client(server.address, protocol="classic", timeout=5) as c:
+            task = asyncio.ensure_future(c.get_raw("a"))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            second = asyncio.ensure_future(c.get_raw("b"))
+            await asyncio.sleep(0.02)
+            go_on.set()
+            assert (await second)[0] == b"of b"
+            assert (await c.get_raw("c"))[0] == b"of c"
+        assert server.connections == 1
+    run(main)
+
+
+def test_requests_of_all_tasks_leave_before_any_answer_comes(scripted):
+    def handle(s):
+        reading = lines(s)
+        asked = [key_of(next(reading)) for _ in range(200)]
+        for key in asked:
+            s.sendall(value(key, b"of " + key))
+    server = scripted(handle)
+
+    async def main():
+        async with Client(server.address, protocol="classic") as c:
+            found = await asyncio.gather(*(c.get_raw(f"k{n}") for n in range(200)))
+            assert [f[0] for f in found] == [b"of k%d" % n for n in range(200)]
+        assert server.connections == 1
+    run(main)
+
+
+def test_a_call_out_of_time_leaves_its_connection_to_the_others(scripted):
+    def handle(s):
+        for line in lines(s):
+            if key_of(line) == b"slow":
+                time.sleep(0.4)
+            s.sendall(value(key_of(line), b"of " + key_of(line)))
+    server = scripted(handle)
+
+    async def main():
+        async with Client(server.address, protocol="classic", timeout=3) as c:
+            async def slow():
+                begun = time.monotonic()
+                with pytest.raises(errors.Timeout):
+                    await c.within(0.1).get("slow")
+                assert time.monotonic() - begun < 0.35
+            waiting = asyncio.gather(slow(), *(c.get_raw(f"k{n}") for n in range(5)))
+            assert [f[0] for f in (await waiting)[1:]] == [b"of k%d" % n for n in range(5)]
+        assert server.connections == 1
+    run(main)
+
+
+def test_a_server_that_says_nothing_is_given_up_even_if_callers_only_cancel(scripted):
+    def handle(s):
+        if server.connections > 1:
+            for line in lines(s):
+                s.sendall(value(key_of(line), b"at last"))
+        else:
+            time.sleep(5)
+    server = scripted(handle)
+
+    async def main():
+        async with Client(server.address, protocol="classic", timeout=0.5) as c:
+            begun = time.monotonic()
+            while True:
+                try:
+                    found = await asyncio.wait_for(c.get_raw("k"), 0.1)
+                    break
+                except (asyncio.TimeoutError, errors.ConnectionClosed):
+                    assert time.monotonic() - begun < 3
+            assert found[0] == b"at last"
+    run(main)
+
+
+def test_one_stopped_server_does_not_stall_the_others(new_server):
+    servers = [new_server() for _ in range(4)]
+
+    async def main():
+        async with Client([s.address for s in servers], timeout=0.5) as c:
+            keys = [f"key:{n}" for n in range(400)]
+            assert await c.set_many({k: k for k in keys}) == {}
+            frozen = servers[2]
+            frozen.stop()
+            try:
+                times = []
+
+                async def one(k):
+                    begun = time.monotonic()
+                    if c.which(k) == frozen.address:
+                        with pytest.raises((errors.Timeout, errors.NetworkError)):
+                            await c.get(k)
+                        assert time.monotonic() - begun < 1.5
+                    else:
+                        assert await c.get(k) == k
+                        times.append(time.monotonic() - begun)
+                for _ in range(3):
+                    await asyncio.gather(*(one(k) for k in keys))
+                times.sort()
+                assert times[len(times) * 99 // 100] < 0.4
+                found = await c.get_many(keys, errors_too=True)
+                assert sum(v == k for k, v in found.items()) > 200
+            finally:
+                frozen.cont()
+    run(main)
+
+
+def test_a_server_that_is_killed_and_restarted_under_load(new_server):
+    server = new_server()
+
+    async def main():
+        async with Client(server.address, timeout=2) as c:
+            stop = False
+            wrong = []
+            served = 0
+
+            async def one(n):
+                nonlocal served
+                while not stop:
+                    key = f"key:{n}"
+                    try:
+                        await c.set(key, key * 100)
+                        found = await c.get(key)
+                        if found not in (None, key * 100):
+                            wrong.append(found)
+                        served += 1
+                    except (errors.NetworkError, errors.Timeout):
+                        await asyncio.sleep(0.005)
+            tasks = [asyncio.ensure_future(one(n)) for n in range(100)]
+            loop = asyncio.get_running_loop()
+            for _ in range(3):
+                await asyncio.sleep(0.2)
+                await loop.run_in_executor(None, server.restart)
+            before = served
+            await asyncio.sleep(0.5)
+            stop = True
+            await asyncio.gather(*tasks)
+            assert not wrong and served > before
+    run(main)
+
+
+def test_more_than_may_be_under_way_is_refused_at_once(new_server):
+    server = new_server()
+
+    async def main():
+        async with Client(server.address, timeout=1, max_requests=50, max_bytes=10_000) as c:
+            await c.set("k", 1)
+            server.stop()
+            try:
+                tasks = [asyncio.ensure_future(c.get("k")) for _ in range(60)]
+                await asyncio.sleep(0.05)
+                refused = [t for t in tasks if t.done()]
+                assert len(refused) == 10
+                assert all(isinstance(t.exception(), errors.Overloaded) for t in refused)
+                for t in tasks:
+                    t.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                with pytest.raises(errors.Overloaded):
+                    await c.set("k", b"x" * 10_001)
+            finally:
+                server.cont()
+    run(main)
+
+
+def test_requests_wait_for_room_and_are_all_served(flush):
+    async def main():
+        async with Client(flush, timeout=30) as c:
+            # More than a connection takes at once.
+            many = {f"key:{n}": n for n in range(10_000)}
+            assert await c.set_many(many) == {}
+            found = await asyncio.gather(*(c.get(k) for k in many),
+                                         c.set("big", b"x" * 1_000_000), c.get_many(many))
+            assert found[:10_000] == list(many.values())
+            assert found[-2:] == [True, many]
+            assert await asyncio.gather(*(c.get("big") for _ in range(50))) == [
+                b"x" * 1_000_000] * 50
+    run(main)
+
+
+def test_close_waits_for_what_is_under_way(scripted):
+    def handle(s):
+        for line in lines(s):
+            time.sleep(0.1)
+            s.sendall(value(key_of(line), b"of " + key_of(line)))
+    server = scripted(handle)
+
+    async def main():
+        c = Client(server.address, protocol="classic")
+        task = asyncio.ensure_future(c.get_raw("a"))
+        await asyncio.sleep(0.02)
+        closing = asyncio.gather(c.close(), c.close())
+        await asyncio.sleep(0)
+        with pytest.raises(errors.Cancelled):
+            await c.get("b")
+        assert (await task)[0] == b"of a"
+        await closing
+        await c.close()
+        await Client(server.address).close()  # nothing to close
+    run(main)
+
+
+def test_what_a_quiet_call_left_is_written_before_the_end(flush):
+    async def main():
+        async with Client(flush) as c:
+            for n in range(100):
+                await c.store_raw("set", f"quiet:{n}", b"x" * 50_000, quiet=True)
+        async with Client(flush) as c:
+            await asyncio.sleep(0.1)
+            assert len(await c.get_many([f"quiet:{n}" for n in range(100)])) == 100
+    run(main)
+
+
+def test_a_client_goes_from_one_loop_to_the_next(flush):
+    c = Client(flush)
+
+    async def use():
+        await c.set("k", 1)
+        return await c.get("k")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the first loop's connection
+        assert asyncio.run(use()) == 1
+        assert asyncio.run(use()) == 1
+        del c
+        gc.collect()
+
+
+def test_a_client_is_not_shared_by_two_loops_that_run(flush):
+    async def main():
+        async with Client(flush) as c:
+            await c.set("k", 1)
+
+            def elsewhere():
+                async def use():
+                    with pytest.raises(errors.InvalidArgument):
+                        await c.get("k")
+                asyncio.run(use())
+            await asyncio.get_running_loop().run_in_executor(None, elsewhere)
+            assert await c.get("k") == 1
+    run(main)
+
+
+def test_several_connections_when_asked_for(scripted):
+    def handle(s):
+        for line in lines(s):
+            time.sleep(0.05)
+            s.sendall(value(key_of(line), b"of " + key_of(line)))
+    server = scripted(handle)
+
+    async def main():
+        async with Client(server.address, protocol="classic", connections=3) as c:
+            found = await asyncio.gather(*(c.get_raw(f"k{n}") for n in range(9)))
+            assert [f[0] for f in found] == [b"of k%d" % n for n in range(9)]
+            assert server.connections == 3
+        with pytest.raises(errors.InvalidArgument):
+            Client(server.address, connections=0)
+    run(main)
+
+
+def test_it_has_no_thread(flush):
+    async def main():
+        before = threading.active_count()
+        async with Client(flush) as c:
+            await asyncio.gather(*(c.set(f"k{n}", n) for n in range(100)))
+            assert threading.active_count() == before
+    run(main)
+
+
+def test_asyncios_debug_mode_has_nothing_to_say(flush4, caplog):
+    async def main():
+        async with Client(flush4) as c:
+            await asyncio.gather(*(c.set(f"k{n}", n) for n in range(100)))
+            tasks = [asyncio.ensure_future(c.get(f"k{n}")) for n in range(100)]
+            await asyncio.sleep(0)
+            for t in tasks[::2]:
+                t.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    run(main, debug=True)
+    assert not [r for r in caplog.records if "memcxx" in r.getMessage() and "took" not in
+                r.getMessage()]
+
+
+def test_servers_that_left_are_let_go(flush4):
+    async def main():
+        async with Client(flush4, timeout=5) as c:
+            keys = [f"key:{n}" for n in range(200)]
+            await c.set_many({k: k for k in keys})
+            under_way = [asyncio.ensure_future(c.get(k)) for k in keys]
+            await asyncio.sleep(0)
+            c.replace_servers(flush4[:1])
+            assert await asyncio.gather(*under_way) == keys
+            await asyncio.sleep(0.05)
+            assert len(c._engine.links) == 1
+            assert await c.get("key:none") is None
+    run(main)
+
+
+def test_uvloop_will_do(flush4):
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main():
+        async with Client(flush4) as c:
+            await asyncio.gather(*(c.set(f"k{n}", "v" * n) for n in range(1000)))
+            tasks = [asyncio.ensure_future(c.get(f"k{n}")) for n in range(1000)]
+            await asyncio.sleep(0)
+            for t in tasks[::3]:
+                t.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.1)  # idle: looked at before it is used again
+            assert await c.get_many([f"k{n}" for n in range(1000)]) == {
+                f"k{n}": "v" * n for n in range(1000)}
+    loop = uvloop.new_event_loop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()

@@ -1,0 +1,162 @@
+"""Nothing is kept: reference counts and memory stay flat over many operations.
+MEMCXX_TEST_OPERATIONS (30000) says over how many; a million is the full test."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+
+import pytest
+
+import memcxx
+from faces import Awaited, face, make  # noqa: F401  (fixtures)
+from memcxx import errors
+
+OPERATIONS = int(os.environ.get("MEMCXX_TEST_OPERATIONS", "30000"))
+
+
+def resident():
+    """Bytes of this process in memory."""
+    gc.collect()
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def grown(work, rounds):
+    """By how many bytes the process grew over the last half of so many rounds."""
+    for _ in range(rounds // 2):
+        work()
+    before = resident()
+    for _ in range(rounds // 2):
+        work()
+    return resident() - before
+
+
+def test_memory_stays_flat(make, flush4):
+    c = make(flush4, timeout=20, min_compress=5000)
+    values = {f"key:{n}": {"n": n, "text": "x" * 100, "list": [n] * 10} for n in range(50)}
+    large = "compress me " * 2000
+
+    def work():
+        c.set_many(values)
+        c.get_many(values)
+        for n in range(10):
+            c.set("one", large if n == 0 else [n])
+            c.get("one")
+            c.get("none", n)
+            c.add("one", n)
+            c.delete("none")
+            for bad in (lambda: c.get("bad key"), lambda: c.set("k", object()),
+                        lambda: c.store_raw("set", "k", "text")):
+                try:
+                    bad()
+                except (errors.Error, TypeError):
+                    pass
+        c.stats()
+        c.gets("one")
+    rounds = max(20, OPERATIONS // 180)
+    assert grown(work, rounds) < 3_000_000
+
+
+def test_references_are_given_back(make, flush):
+    c = make(flush)
+    key, value = "".join(["a", "key"]), b"".join([b"a", b"value"])
+    nested = ["item", {"a": value}]
+    things = (key, value, nested, None, True)
+
+    def counts():
+        gc.collect()
+        return [sys.getrefcount(t) for t in (key, value, nested)]
+
+    def work():
+        c.set(key, value)
+        assert c.get(key) == value
+        c.set(key, nested)
+        assert c.get(key) == nested
+        c.get_many([key, "other"])
+        c.set_many({key: nested})
+        c.store_raw("set", key, value)
+        c.get_raw(key)
+        c.get_many_raw([key])
+        c.set_many_raw([(key, value, 0)])
+        c.delete_many([key])
+        c.touch(key)
+        try:
+            c.cas(key, nested, 0)
+        except errors.InvalidArgument:
+            pass
+        try:
+            c.set(key, [nested, object()])
+        except TypeError:
+            pass
+    work()
+    before = counts()
+    for _ in range(200):
+        work()
+    after = counts()
+    assert all(b - a <= 1 for a, b in zip(before, after)), (before, after)
+    assert things
+
+
+@pytest.mark.parametrize("transport", ("native", "python"))
+def test_clients_are_given_back(flush, transport):
+    def descriptors():
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    def work():
+        c = memcxx.Client(flush, transport=transport, dialect="pymemcache",
+                          on_server_down=lambda *_: None)
+        c.set("k", (1, 2))
+        assert c.within(1).get("k") == (1, 2)
+        c.close()
+    work()
+    before = descriptors()
+    for _ in range(100):
+        work()
+    assert descriptors() == before
+    assert grown(work, 200) < 3_000_000
+
+
+def test_cancelled_calls_leave_nothing_behind(flush):
+    from memcxx.aio import Client
+
+    async def main():
+        async with Client(flush, timeout=5) as c:
+            await c.set("k", "v" * 1000)
+
+            async def work():
+                tasks = [asyncio.ensure_future(c.get("k")) for _ in range(100)]
+                await asyncio.sleep(0)
+                for t in tasks[::2]:
+                    t.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            rounds = max(20, OPERATIONS // 400)
+            for _ in range(rounds):
+                await work()
+            before = resident()
+            for _ in range(rounds):
+                await work()
+            assert resident() - before < 3_000_000
+            engine = c._engine
+            assert not engine._trips and engine._requests == 0 and engine._bytes == 0
+            for link in engine.links:
+                assert not link.line._legs and link.line.core.in_flight == 0
+    asyncio.run(main())
+
+
+def test_an_asyncio_client_of_many_lives(flush):
+    from memcxx import aio
+
+    def work():
+        loop = asyncio.new_event_loop()
+        with Awaited(aio.Client(flush), loop) as c:
+            c.set("k", 1)
+            assert c.get("k") == 1
+        loop.close()
+    work()
+    before = len(os.listdir("/proc/self/fd"))
+    assert grown(work, 100) < 3_000_000
+    assert len(os.listdir("/proc/self/fd")) == before
