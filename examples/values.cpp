@@ -107,7 +107,7 @@ int main() {
   memcxx::client packed(servers + "?min_compress=1024&compressor=zstd&split_over=900000");
   packed.set<std::string>("page", std::string(100'000, 'x')).value();  // a few bytes in the server
   std::string page = packed.get<std::string>("page").value();
-  packed.set<std::string>("as it is", page, {.min_compress = 0}).value();
+  packed.set<std::string>("as-it-is", page, {.min_compress = 0}).value();
   // [end]
   std::cout << "stored: " << cache.get("page").value().value.size() << " bytes of " << page.size()
             << '\n';

@@ -12,7 +12,8 @@ quickstart_packages=(g++ cmake ninja-build pkg-config python3 memcached libcli11
                      nlohmann-json3-dev libmsgpack-cxx-dev zlib1g-dev liblz4-dev libzstd-dev
                      libasio-dev)
 test_packages=("${quickstart_packages[@]}" nutcracker libgtest-dev libuv1-dev ccache strace clang-19
-               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 python3-venv ruby-dalli)
+               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 python3-venv python3-dev
+               ruby-dalli)
 # A newer Go than Debian's does as well.
 command -v go >/dev/null || test_packages+=(golang-go)
 

@@ -139,7 +139,6 @@ struct read_value {
   std::string_view key = {};
   std::optional<memcxx::ttl> ttl = std::nullopt;
   get_options options = {};
-  bool tells_attributes = false;
 
   protocol::refusal to_request(protocol::request& out) const noexcept;
 };

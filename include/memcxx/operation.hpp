@@ -192,7 +192,8 @@ class value_reading {
   [[nodiscard]] std::string_view key() const noexcept { return command_.key; }
 
  protected:
-  value_reading(const commands::read_value& c, value_codec::opaque_values how) noexcept;
+  // `tells`: the reply has a place for the item's attributes.
+  value_reading(const commands::read_value& c, value_codec::opaque_values how, bool tells) noexcept;
   value_reading(value_reading&&) noexcept;
   ~value_reading();
 
@@ -203,8 +204,7 @@ class value_reading {
   virtual std::string* place() noexcept = 0;
   // `v` may lie in *place().
   virtual result<void> take(const value_view& v) = 0;
-  // The attributes, for those who have a place for them: false when nobody does.
-  virtual bool take(const protocol::response& r, bool stub) = 0;
+  virtual void take(const protocol::response& r, bool stub) = 0;
   // What became of it; nothing wrong when `why` is ok.
   virtual void conclude(error why) noexcept = 0;
 
@@ -218,6 +218,7 @@ class value_reading {
   const commands::read_value& command_;
   const value_codec* values_ = nullptr;
   value_codec::opaque_values how_;
+  bool tells_;
   std::string key_;    // the stand-in of a long key
   std::string bytes_;  // a value on its way that is not put to its place at once
   std::unique_ptr<pieces> pieces_;
@@ -232,8 +233,10 @@ class operation<Command> final : public value_reading {
   static_assert(readable<type>, "this type has no codec: see codec.hpp, msgpack.hpp and json.hpp");
 
   explicit operation(const Command& c) noexcept
-      : value_reading(c, keeps_opaque<type> ? value_codec::opaque_values::kept
-                                            : value_codec::opaque_values::decoded) {}
+      : value_reading(c,
+                      keeps_opaque<type> ? value_codec::opaque_values::kept
+                                         : value_codec::opaque_values::decoded,
+                      is_item) {}
 
   [[nodiscard]] result<reply>& outcome() noexcept { return outcome_; }
 
@@ -262,12 +265,11 @@ class operation<Command> final : public value_reading {
     }
     return codec<type>::decode(v, value());
   }
-  bool take(const protocol::response& r, bool stub) override {
+  void take(const protocol::response& r, bool stub) override {
     if constexpr (is_item) {
       commands::get::read(r, reply_);
       reply_.stub = stub;
     }
-    return is_item;
   }
   void conclude(error why) noexcept override {
     if (why != errc::ok) {

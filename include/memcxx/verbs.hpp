@@ -69,7 +69,7 @@ class verbs {
   // refresh it.
   template <class T, class... Token>
   auto get_item(std::string_view key, const get_options& o = {}, Token&&... token) {
-    return face().execute(commands::get_item<T>{{key, std::nullopt, o, true}},
+    return face().execute(commands::get_item<T>{{key, std::nullopt, o}},
                           std::forward<Token>(token)...);
   }
 

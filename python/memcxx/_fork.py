@@ -7,6 +7,7 @@ Never here: what an engine does besides.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from typing import Any, Iterable
@@ -20,8 +21,8 @@ def register(engine: Any) -> None:
 
 
 def let_go(descriptors: Iterable[int]) -> None:
-    """Puts nothing (/dev/null) in place of each descriptor. Its owner may close it as ever; an event
-    loop that the child shares with its parent is not told."""
+    """Puts nothing (/dev/null) in place of each descriptor. Its owner may close it as ever; an
+    event loop that the child shares with its parent is not told."""
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         for descriptor in descriptors:
@@ -33,7 +34,8 @@ def let_go(descriptors: Iterable[int]) -> None:
 
 def _in_child() -> None:
     for engine in list(_engines):
-        engine.in_child()
+        with contextlib.suppress(OSError):
+            engine.in_child()
 
 
 os.register_at_fork(after_in_child=_in_child)

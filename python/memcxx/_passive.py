@@ -201,8 +201,9 @@ class Line:
 class Health:
     """When a server is left alone: docs/clusters.md, "When a server counts as down".
 
-    Failures in a row, of which those that overlap in time count once, mark it down; then one call in
-    a while tries it, after retry_min, twice as long, … up to retry_max, each varied by a quarter.
+    Failures in a row, of which those that overlap in time count once, mark it down; then one call
+    in a while tries it, after retry_min, twice as long, … up to retry_max, each varied by up to a
+    quarter.
     """
 
     def __init__(self, settings: Dict[str, Any]):

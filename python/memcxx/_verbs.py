@@ -1,6 +1,6 @@
-"""The verbs of the clients over Python's own sockets, as steps: each is a generator that yields legs
-to be brought to an end and returns what the caller gets. memcxx.aio awaits them, memcxx.green waits
-for them; signatures, values and errors are memcxx.Client's.
+"""The verbs of the clients over Python's own sockets, as steps: each is a generator that yields
+legs to be brought to an end and returns what the caller gets. memcxx.aio awaits them, memcxx.green
+waits for them; signatures, values and errors are memcxx.Client's.
 Never here: sockets, waiting, where a request goes (_passive).
 """
 

@@ -4,20 +4,20 @@
         await cache.set("user:42", {"name": "Ada"}, ttl=60)
         await cache.get("user:42")
 
-One connection to each server, which all tasks share: their requests leave together, in order, and the
-core matches the replies. It runs on the event loop alone; no thread, but for asyncio's own while it
-resolves a name.
-Never here: which reply is whose, where a request goes, what is sent again (_passive), verbs (_verbs).
+One connection to each server, which all tasks share: their requests leave together, in order, and
+the core matches the replies. It runs on the event loop alone; no thread, but for asyncio's own
+while it resolves a name.
+Never here: which reply is whose, where a request goes, what is sent again (_passive), verbs
+(_verbs).
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import functools
 from typing import Any, Callable, List, Optional, Sequence, Union
 
-from ._channel import Engine
+from ._aio_engine import Engine
 from ._verbs import Key, Verbs  # noqa: F401
 from .errors import Error
 
@@ -35,14 +35,14 @@ class Client:
     """A client of one or many servers, for the tasks of one event loop.
 
     `servers` and options: as memcxx.Client, but for pool_size; `connections` to each server are
-    shared by all tasks. `max_requests` and `max_bytes` (of keys and values) may be under way; what is
-    beyond raises Overloaded at once.
+    shared by all tasks. `max_requests` and `max_bytes` (of keys and values) may be under way; what
+    is beyond raises Overloaded at once.
 
-    Threads: one, that of its event loop. It may be made anywhere, and belongs to the loop of its first
-    call; when that loop has ended, to the next. Fork: a child gets connections of its own.
+    Threads: one, that of its event loop. It may be made anywhere, and belongs to the loop of its
+    first call; when that loop has ended, to the next. Fork: a child gets connections of its own.
 
-    Deadlines: `timeout` for a whole call, or `within(seconds)`. A call that runs out of time, or whose
-    task is cancelled, leaves its connection to the others: the reply is read, and dropped. A
+    Deadlines: `timeout` for a whole call, or `within(seconds)`. A call that runs out of time, or
+    whose task is cancelled, leaves its connection to the others: the reply is read, and dropped. A
     connection from which nothing comes for as long as `timeout` is closed.
 
     Errors: memcxx.errors, as memcxx.Client. Cancelling a task raises asyncio.CancelledError in it;

@@ -22,7 +22,8 @@ PROTOCOLS = {
 NAMES = ("native", *PROTOCOLS, "gomemcached", "dalli")
 
 
-def picklers(dialect: str) -> tuple[Optional[Callable[[Any], bytes]], Optional[Callable[[bytes], Any]]]:
+def picklers(
+        dialect: str) -> tuple[Optional[Callable[[Any], bytes]], Optional[Callable[[bytes], Any]]]:
     """(dumps, loads) of a dialect; (None, None) where there is no pickling."""
     protocol = PROTOCOLS.get(dialect)
     if protocol is None:

@@ -1,7 +1,8 @@
 """The client over Python's own sockets, with the verbs of memcxx.Client: for programs whose sockets
-gevent or eventlet have patched. Whatever waits here waits in Python's modules, and so lets the hub go
-on. memcxx.Client chooses it by itself where sockets are patched, or with transport="python".
-Never here: which reply is whose, where a request goes, what is sent again (_passive), verbs (_verbs).
+gevent or eventlet have patched. Whatever waits here waits in Python's modules, and so lets the hub
+go on. memcxx.Client chooses it by itself where sockets are patched, or with transport="python".
+Never here: which reply is whose, where a request goes, what is sent again (_passive), verbs
+(_verbs).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import copy
 import functools
 from typing import Any, Callable, List, Optional, Sequence, Union
 
-from ._blocking import Engine
+from ._green_engine import Engine
 from ._verbs import Key, Verbs  # noqa: F401
 from .errors import Error
 
@@ -30,8 +31,8 @@ class Client:
     Threads, greenlets: safe to share; each call has connections of its own out of a pool of
     `pool_size` for each server. Fork: a child gets connections of its own.
 
-    Deadlines: as memcxx.Client, but that a name that has to be resolved may take as long as Python's
-    getaddrinfo does.
+    Deadlines: as memcxx.Client, but that a name that has to be resolved may take as long as
+    Python's getaddrinfo does.
     """
 
     def __init__(self, servers: Union[str, Sequence[str]] = "127.0.0.1", *,

@@ -25,6 +25,8 @@ from typing import Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
+from faces import face, make  # noqa: F401  (fixtures for all tests)
+
 _START_LIMIT = 10.0  # seconds
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)

@@ -311,6 +311,18 @@ def test_close_waits_for_what_is_under_way(scripted):
     run(main)
 
 
+def test_close_waits_for_all_steps_of_a_call(flush4):
+    async def main():
+        async with Client(flush4, split_over=2000) as c:
+            await c.set("long", b"x" * 100_000)
+        c = Client(flush4)
+        task = asyncio.ensure_future(c.get("long"))
+        await asyncio.sleep(0)
+        await c.close()
+        assert task.done() and task.result() == b"x" * 100_000
+    run(main)
+
+
 def test_what_a_quiet_call_left_is_written_before_the_end(flush):
     async def main():
         async with Client(flush) as c:
@@ -323,16 +335,17 @@ def test_what_a_quiet_call_left_is_written_before_the_end(flush):
 
 
 def test_a_client_goes_from_one_loop_to_the_next(flush):
-    c = Client(flush)
+    def twice():
+        c = Client(flush)
 
-    async def use():
-        await c.set("k", 1)
-        return await c.get("k")
+        async def use():
+            await c.set("k", 1)
+            return await c.get("k")
+        assert asyncio.run(use()) == 1
+        assert asyncio.run(use()) == 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the first loop's connection
-        assert asyncio.run(use()) == 1
-        assert asyncio.run(use()) == 1
-        del c
+        warnings.simplefilter("ignore", ResourceWarning)  # the loops ended before their connections
+        twice()
         gc.collect()
 
 

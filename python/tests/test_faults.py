@@ -1,5 +1,5 @@
-"""Servers that misbehave, through each face: a wrong value is never handed out, no failure reads as a
-miss, and the next call is fine."""
+"""Servers that misbehave, through each face: a wrong value is never handed out, no failure reads as
+a miss, and the next call is fine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from faces import face, make  # noqa: F401  (fixtures)
 from memcxx import errors
 
 

@@ -13,7 +13,7 @@ import traceback
 import pytest
 
 import memcxx
-from faces import Awaited, face, make, open_face  # noqa: F401  (fixtures)
+from faces import Awaited, open_face
 
 # A process with threads that forks may deserve the warning; that is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -171,7 +171,7 @@ def test_a_fork_while_other_threads_are_in_calls(new_server, transport):
 
 
 def test_a_server_that_forks_its_workers_before_it_serves(flush, face):
-    """The usual pattern: a client made and used at import, workers forked, some of which fork again."""
+    """The usual pattern: a client made and used at import, workers forked, which fork again."""
     c = open_face(face, flush, timeout=10)
     c.set("config", {"workers": 3})
 

@@ -1,5 +1,5 @@
-"""The client over Python's sockets under gevent and eventlet, each in a process of its own: whatever
-one greenlet waits for, the others go on."""
+"""The client over Python's sockets under gevent and eventlet, each in a process of its own:
+whatever one greenlet waits for, the others go on."""
 
 from __future__ import annotations
 
@@ -102,7 +102,14 @@ HUNDRED = """
         found = c.get_many(keys, errors_too=True)
         assert sum(v == k for k, v in found.items()) >= len(alive)
 
+    def is_frozen():
+        states = [open("/proc/%s/task/%s/stat" % (frozen_pid, task)).read().rpartition(")")[2]
+                  for task in os.listdir("/proc/%s/task" % frozen_pid)]
+        return all(state.split()[0] == "T" for state in states)
+
     os.kill(int(frozen_pid), signal.SIGSTOP)
+    while not is_frozen():  # its threads stop one by one
+        time.sleep(0.001)
     try:
         beating = spawn(heart)
         waiting = [spawn(waits, k) for k in dead[:40]] + [spawn(gathers) for _ in range(3)]

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import memcxx
-from faces import Awaited, face, make  # noqa: F401  (fixtures)
+from faces import Awaited
 from memcxx import errors
 
 OPERATIONS = int(os.environ.get("MEMCXX_TEST_OPERATIONS", "30000"))
@@ -141,7 +141,7 @@ def test_cancelled_calls_leave_nothing_behind(flush):
                 await work()
             assert resident() - before < 3_000_000
             engine = c._engine
-            assert not engine._trips and engine._requests == 0 and engine._bytes == 0
+            assert engine._calls == 0 and engine._requests == 0 and engine._bytes == 0
             for link in engine.links:
                 assert not link.line._legs and link.line.core.in_flight == 0
     asyncio.run(main())

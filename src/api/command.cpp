@@ -117,9 +117,6 @@ refusal get_into::to_request(request& out) const noexcept {
 }
 
 refusal read_value::to_request(request& out) const noexcept {
-  if (!tells_attributes && (options.vivify || options.recache)) {
-    return {errc::invalid_argument, "vivify and recache need get_item<T>, which tells who has won"};
-  }
   out.op = ttl ? verb::gat : verb::get;
   if (ttl) {
     if (const refusal no = put_ttl(*ttl, out.ttl)) return no;

@@ -79,8 +79,9 @@ struct value_reading::pieces {
   }
 };
 
-value_reading::value_reading(const commands::read_value& c, value_codec::opaque_values how) noexcept
-    : command_(c), how_(how) {}
+value_reading::value_reading(const commands::read_value& c, value_codec::opaque_values how,
+                             bool tells) noexcept
+    : command_(c), how_(how), tells_(tells) {}
 value_reading::value_reading(value_reading&&) noexcept = default;
 value_reading::~value_reading() = default;
 
@@ -101,6 +102,9 @@ std::size_t value_reading::parts() const noexcept {
 }
 
 refusal value_reading::request(std::size_t part, protocol::request& out) const noexcept {
+  if (!tells_ && (command_.options.vivify || command_.options.recache)) {
+    return {errc::invalid_argument, "vivify and recache need get_item<T>, which tells who has won"};
+  }
   const refusal no = command_.to_request(out);
   if (!key_.empty()) out.key = key_;
   if (pieces_) {
@@ -133,8 +137,8 @@ void value_reading::on_response(std::size_t part, const response& r,
   // The stub that vivify leaves is no value. Whoever only asked for the value is told that there is
   // none, and likewise when it has won the right to refresh it: somebody has to.
   const bool stub = r.value.empty() && !r.stale && (r.won || r.already_won);
-  const bool tells = take(r, stub);
-  if (!tells && (r.won || stub)) return conclude(errc::miss);
+  take(r, stub);
+  if (!tells_ && (r.won || stub)) return conclude(errc::miss);
   if (stub) return conclude({});
   if (values_->is_split(r.flags)) return begin_pieces(r, server);
   on_whole(r.flags, r.value, bytes_, server);

@@ -323,7 +323,6 @@ void async_channel::lost(turn& t) {
   while (!riding_.empty()) {
     async_rider& r = riding_.front();
     if (r.leg->lost(wire)) {
-      r.of->sent = r.of->sent || r.leg->heard();
       r.sent = false;
       r.fresh = true;
       waiting_.push_back(r);

@@ -67,6 +67,7 @@ class ending_with_context final : public net::execution_context::service {
 void async_rider::on_response(std::uint32_t tag, const protocol::response& r) noexcept {
   const fault whose = fault_of(r.status);
   if (on != nullptr && whose != fault::network && whose != fault::clock) on->note_answer();
+  of->sent = of->sent || !r.unsent;  // whatever becomes of the others
   leg->on_response(tag, r);
   if (!settled && leg->done()) {
     settled = true;

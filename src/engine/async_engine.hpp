@@ -64,7 +64,7 @@ struct async_record : chained<async_record> {
   std::size_t riding = 0;         // legs without an outcome, and one while they are launched
   unsigned step = 0;
   bool ended = false;        // cancelled: no more rounds, no more steps
-  bool sent = false;         // in an earlier round or step, or over a connection that was lost
+  bool sent = false;         // something of it, whatever its riders now do
   std::size_t requests = 0;  // what it counts for in max_requests
   std::size_t bytes = 0;     // and in max_bytes
   std::chrono::milliseconds timeout{};

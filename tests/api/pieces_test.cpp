@@ -161,9 +161,11 @@ TEST_F(pieces, of_a_read_that_sets_the_ttl_get_it_too) {
 
 TEST_F(pieces, are_asked_for_their_value_alone) {
   there.seen.clear();
-  ASSERT_TRUE(there.read<string>(
-      "k", values,
-      {.ttl = true, .vivify = std::chrono::seconds(1), .recache = std::chrono::seconds(1)}));
+  const commands::get_item<string> command{
+      {"k",
+       std::nullopt,
+       {.ttl = true, .vivify = std::chrono::seconds(1), .recache = std::chrono::seconds(1)}}};
+  ASSERT_TRUE(there.run(command, values));
   ASSERT_EQ(there.seen.size(), 5u);
   EXPECT_TRUE(there.seen[0].what.vivify_ttl && there.seen[0].what.recache_ttl);
   for (std::size_t i = 1; i < 5; ++i) {

@@ -142,6 +142,14 @@ TEST_P(every_byte, of_a_reply) {
         ASSERT_TRUE(run_until(io, [&] { return server.has_stopped(); }));
         for (int i = 0; i < 3; ++i) io.poll();
       }
+      // A line's end or a fence, which closes the reply, tells its caller nothing.
+      const bool closed = n + 24 >= size;
+      if (closed && g.called() != 0) {
+        EXPECT_EQ(g.code(), errc::ok);
+        server.resume();
+        verify_thousand(io, cache);
+        continue;
+      }
       const bool changes = std::string_view("set incr remove set_many").contains(s.name);
       if (how == way_out::total && changes) {
         // What was sent and changes something is not given up without a trace.
@@ -154,7 +162,7 @@ TEST_P(every_byte, of_a_reply) {
         EXPECT_TRUE(g.code() == errc::ok || g.code() == errc::miss) << g.code();
       } else {
         g.end();
-        g.expect_given_up();
+        if (!closed || g.code() != errc::ok) g.expect_given_up();
         server.resume();
       }
       verify_thousand(io, cache);
@@ -218,8 +226,9 @@ TEST_P(every_byte_of_steps, of_a_value_in_pieces) {
       async_client caller = g.client_for(cache);
       begin(caller, g);
       if (how != way_out::deadline) {
-        ASSERT_TRUE(run_until(io, [&] { return proxy.is_holding(); }));
+        ASSERT_TRUE(run_until(io, [&] { return proxy.is_holding() || g.called() != 0; }));
         for (int i = 0; i < 3; ++i) io.poll();
+        ASSERT_EQ(g.called(), 0) << g.code();
       }
       g.end();
       g.expect_given_up();

@@ -2,10 +2,6 @@
 // every verb has a form for each.
 // Never here: what the verbs do (integration), cancellation (giving_up_test).
 #include <array>
-#include <asio/experimental/as_tuple.hpp>
-#include <asio/experimental/awaitable_operators.hpp>
-#include <asio/experimental/deferred.hpp>
-#include <asio/experimental/parallel_group.hpp>
 #include <cstdint>
 #include <future>
 #include <gtest/gtest.h>
@@ -19,6 +15,7 @@
 
 #include <memcxx/batch.hpp>
 
+#include "experimental.hpp"
 #include "running.hpp"
 #include "support/memcached_server.hpp"
 

@@ -266,8 +266,10 @@ bool fault_proxy::write_to(pair& p, bool answers) {
     return true;
   }
   std::size_t most = w.may_write();
+  // Counted before anybody can know that they were passed on.
+  std::unique_lock hold(lock_, std::defer_lock);
   if (answers) {
-    const std::scoped_lock hold(lock_);
+    hold.lock();
     most = std::min(most, may_pass_);
   }
   if (most > 0) {
@@ -281,7 +283,6 @@ bool fault_proxy::write_to(pair& p, bool answers) {
     if (w.ends_at != SIZE_MAX) w.ends_at -= sent;
     if (answers) {
       passed_ += sent;
-      const std::scoped_lock hold(lock_);
       if (may_pass_ != SIZE_MAX) may_pass_ -= sent;
     }
   }

@@ -7,27 +7,30 @@ memcxx.errors are there as well. Never here: which class stands for which.
 from __future__ import annotations
 
 import errno
-import functools
 import os
-from typing import Any, Mapping, Tuple, Type
+from typing import Any, Dict, Mapping, Tuple, Type
 
 from .. import errors
 
 _NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 
 
-def _rebuild(theirs: type, ours: type, args: Tuple[Any, ...], state: Mapping[str, Any]) -> Any:
-    made = both(theirs, ours)(*args)
-    made.__dict__.update(state)
-    return made
+def _rebuild(theirs: type, ours: type, *args: Any) -> Any:
+    return both(theirs, ours)(*args)
 
 
-@functools.lru_cache(maxsize=None)
+_made: Dict[Tuple[type, type], type] = {}
+
+
 def both(theirs: type, ours: type) -> type:
-    """The class that is both; it has the other client's name."""
+    """The class that is both; it has the other client's name. Always the same for the same two."""
+    made = _made.get((theirs, ours))
+    return made if made is not None else _made.setdefault((theirs, ours), _make(theirs, ours))
 
+
+def _make(theirs: type, ours: type) -> type:
     def reduce(self: Any) -> Any:
-        return _rebuild, (theirs, ours, (self.message, self.server, self.item), {})
+        return _rebuild, (theirs, ours, self.message, self.server, self.item)
 
     # memcxx's first: Python's own classes would otherwise take the arguments for an errno.
     return type(theirs.__name__, (ours, theirs), {

@@ -6,7 +6,6 @@ Never here: values, flags, addresses as other clients write them.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from .. import errors
@@ -64,7 +63,6 @@ class Cluster:
         self._on_down = on_down
         self._on_up = on_up
         self._singles: Dict[int, Client] = {}
-        self._lock = threading.Lock()
         self.buckets = [i for i, (_, weight) in enumerate(servers) for _ in range(weight)]
         used = [i for i, (_, weight) in enumerate(servers) if weight > 0]
         # The core takes a server once. A list that repeats one is gone through by hand.
@@ -85,11 +83,13 @@ class Cluster:
 
     def single(self, index: int) -> Client:
         """The client of one server alone."""
-        with self._lock:
-            if index not in self._singles:
-                alone = {k: v for k, v in self._options.items() if k != "failover"}
-                self._singles[index] = self._client([index], [self._addresses[index]], **alone)
-            return self._singles[index]
+        made = self._singles.get(index)
+        if made is None:
+            alone = {k: v for k, v in self._options.items() if k != "failover"}
+            # Without a lock, which a child could find taken by a thread that it does not have.
+            made = self._singles.setdefault(
+                index, self._client([index], [self._addresses[index]], **alone))
+        return made
 
     def candidates(self, key: Key) -> Iterator[int]:
         """The servers of a key that is placed by hand, in the order in which they are tried."""
@@ -170,7 +170,5 @@ class Cluster:
 
     def disconnect(self) -> None:
         """Closes idle connections; the next call opens what it needs."""
-        with self._lock:
-            every = [*self._singles.values(), *([self._all] if self._all is not None else [])]
-        for client in every:
+        for client in [*self._singles.values(), *([self._all] if self._all is not None else [])]:
             client.disconnect()

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import binascii
 import datetime
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -419,5 +421,7 @@ def test_nothing_is_left_of_it_when_python_ends(flush):
         other = memcache.Client(["{flush}"]); other.set("k", 1)
         third = pyermc.Client("127.0.0.1", {flush.split(":")[1]}); third.set("k", [1])
     """)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    path = str(Path(cmemcache.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path},
+                          capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")

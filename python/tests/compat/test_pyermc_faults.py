@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from pyermc_fixtures import client, mc, over_a_socket, which  # noqa: F401
@@ -401,8 +402,9 @@ def test_under_gevent_calls_wait_side_by_side(scripted, over_a_socket):
         gevent.joinall(jobs, timeout=30)
         print([j.value for j in jobs] == ["1"] * 8, time.monotonic() - began < 3)
     """)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          timeout=60)
+    path = str(Path(pyermc.__file__).parents[3])
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path},
+                          capture_output=True, text=True, timeout=60)
     assert done.stdout == "True True\n", done.stderr
 
 

@@ -1,9 +1,9 @@
-"""The blocking engine over Python's own sockets: a pool of connections for each server, and calls
-that wait with poll (where there is none, as under eventlet, with select). It decides nothing.
+"""The engine of the green client: calls that wait with poll (where there is none, as under
+eventlet, with select), over Python's sockets. It decides nothing.
 
 Modules' functions are looked up when they are called, so that it does not matter whether gevent or
 eventlet patched them before or after this was imported.
-Never here: encoding, parsing, what is sent again or elsewhere (_passive).
+Never here: pools (_green_pool), encoding, parsing, what is sent again or elsewhere (_passive).
 """
 
 from __future__ import annotations
@@ -15,155 +15,23 @@ import select
 import socket
 import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from . import _fork, errors
+from ._green_pool import Link, Pool
 from ._passive import SILENCE, Leg, Line, Router, Server, Steps
-
-#: a connection that was idle for longer is looked at before it is used; seconds
-_TRUSTED_IDLE = 0.05
-_PIECE = 64 << 10
-
-
-class _Link:
-    """A socket and its Line. Threads: one at a time."""
-
-    def __init__(self, line: Line, sock: Any):
-        self.line = line
-        self.sock = sock
-        self.last_used = 0.0
-        sock.setblocking(False)
-
-    def is_sound(self, now: float) -> bool:
-        if self.line.core.failed:
-            return False
-        if now - self.last_used < _TRUSTED_IDLE:
-            return True
-        try:
-            return bool(self.sock.recv(1, socket.MSG_PEEK)) and self.line.core.in_flight > 0
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-
-    def write(self) -> None:
-        """As much as the socket takes."""
-        core = self.line.core
-        while core.has_output:
-            piece = core.output(_PIECE)
-            try:
-                sent = self.sock.send(piece)
-            except BlockingIOError:
-                return
-            except OSError as why:
-                self._deliver(core.fail("connection_closed", f"write: {why.strerror or why}"))
-                return
-            core.sent(sent)
-            if sent < len(piece):
-                return
-
-    def read(self) -> bool:
-        """What there is. False when nothing came."""
-        core = self.line.core
-        try:
-            data = self.sock.recv(_PIECE)
-        except BlockingIOError:
-            return False
-        except OSError as why:
-            self._deliver(core.fail("connection_closed", f"read: {why.strerror or why}"))
-            return False
-        self._deliver(core.received(data) if data else core.closed())
-        return bool(data)
-
-    def fail(self, code: str, why: str) -> None:
-        self._deliver(self.line.core.fail(code, why))
-
-    def _deliver(self, responses: List[Any]) -> None:
-        if responses:
-            self.line.deliver(responses)
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-class _Pool:
-    """The connections to one server. A slot is the right to have one. Threads: safe to share."""
-
-    def __init__(self, slots: int):
-        self._freed = threading.Condition()
-        self._slots = slots  # not taken
-        self._idle: List[_Link] = []  # the last used last
-        self.links: Set[_Link] = set()  # all that are open
-        self.retired = False  # its server has left: connections close when they come back
-        self.unclaimed = 0
-
-    def take(self, now: float) -> Tuple[Optional[_Link], bool]:
-        """(an idle connection, or None; whether there is that or the right to open one)"""
-        with self._freed:
-            while self._idle:
-                link = self._idle.pop()
-                if link.is_sound(now):
-                    return link, True
-                self._drop(link)
-                self._slots += 1
-            if self._slots:
-                self._slots -= 1
-                return None, True
-            return None, False
-
-    def wait(self, deadline: float) -> Tuple[Optional[_Link], bool]:
-        """The same, when one becomes free before the deadline."""
-        while True:
-            link, granted = self.take(time.monotonic())
-            if granted:
-                return link, True
-            with self._freed:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return None, False
-                if not self._idle and not self._slots:
-                    self._freed.wait(left)
-
-    def give_back(self, link: Optional[_Link]) -> None:
-        """The slot, with its connection when that is fit for the next call."""
-        with self._freed:
-            if link is not None and not link.line.core.failed and not self.retired:
-                self._idle.append(link)
-            else:
-                if link is not None:
-                    self._drop(link)
-                self._slots += 1
-            self._freed.notify()
-
-    def discard(self, link: _Link) -> None:
-        """The connection is of no more use; the slot stays taken."""
-        with self._freed:
-            self._drop(link)
-
-    def _drop(self, link: _Link) -> None:
-        link.fail("connection_closed", "closed")
-        self.unclaimed += link.line.core.unclaimed_errors
-        self.links.discard(link)
-        link.close()
-
-    def close_idle(self) -> None:
-        with self._freed:
-            while self._idle:
-                self._drop(self._idle.pop())
-                self._slots += 1
-            self._freed.notify_all()
 
 
 class _Run:
     """One leg, and the connection that it has or is opening."""
 
-    def __init__(self, engine: "Engine", leg: Leg, pool: _Pool, began: float, deadline: float,
+    def __init__(self, engine: "Engine", leg: Leg, pool: Pool, began: float, deadline: float,
                  events: List[Callable[[], None]]):
         self.engine = engine
         self.leg = leg
         self.pool = pool
         self.over = False
-        self.link: Optional[_Link] = None
+        self.link: Optional[Link] = None
         self._began = began
         self._deadline = deadline
         self._events = events
@@ -176,7 +44,7 @@ class _Run:
         self._closed_when_asked = 0
         self._last_failure = ""
 
-    def begin(self, link: Optional[_Link], now: float) -> None:
+    def begin(self, link: Optional[Link], now: float) -> None:
         if link is None:
             self._dial(now)
             return
@@ -240,7 +108,7 @@ class _Run:
             except OSError as why:
                 self._last_failure = why.strerror or str(why)
                 continue
-            self.link = _Link(line, sock)
+            self.link = Link(line, sock)
             self.pool.links.add(self.link)
             try:
                 if family != socket.AF_UNIX:
@@ -369,7 +237,7 @@ class _Run:
         link.last_used = now
         self._finish(link)
 
-    def _finish(self, link: Optional[_Link]) -> None:
+    def _finish(self, link: Optional[Link]) -> None:
         self.over = True
         self.pool.give_back(link)
 
@@ -485,13 +353,13 @@ class Engine:
                 if run in ready or now >= run.wake_at():
                     run.ready(now)
 
-    def _pool_of(self, server: Server) -> _Pool:
+    def _pool_of(self, server: Server) -> Pool:
         pool = server.engine
         if pool is None:
             with self._lock:
                 pool = server.engine
                 if pool is None:
-                    pool = server.engine = _Pool(self.settings["pool_size"])
+                    pool = server.engine = Pool(self.settings["pool_size"])
         return pool
 
     # --- what was found out about servers: told after the call, on its thread
@@ -502,7 +370,7 @@ class Engine:
             error = errors.exception_of(code, why, server.name, None)
             events.append(lambda: self._on_down(server.name, error))
 
-    def answered(self, server: Server, link: _Link, now: float,
+    def answered(self, server: Server, link: Link, now: float,
                  events: List[Callable[[], None]]) -> None:
         if not link.line.asked:
             server.closes_when_asked(now)
@@ -535,6 +403,6 @@ class Engine:
         """After a fork: the parent's connections are not this process's, and whoever held a lock is
         not here to let go of it."""
         pools = [s.engine for s in self._router.servers.values() if s.engine is not None]
-        _fork.let_go([link.sock.fileno() for pool in pools for link in pool.links])
         self._lock = threading.Lock()
         self._router.forget_servers()
+        _fork.let_go([link.sock.fileno() for pool in pools for link in pool.links])

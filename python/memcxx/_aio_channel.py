@@ -1,48 +1,29 @@
-"""The asyncio engine: calls of all tasks over a few shared connections to each server. It waits, and
-decides nothing.
-Never here: encoding, parsing, what is sent again or elsewhere (_passive).
+"""One shared connection of the asyncio client to a server: who waits for it and who rides on it;
+and asyncio's transport below, with the core's Connection above.
+Never here: calls and their deadlines (_aio_engine), what is sent again or elsewhere (_passive).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import socket
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Set
+from typing import Any, Deque, Dict, List, Optional
 
-from . import _fork, errors
-from ._passive import CLOCK, NETWORK, SILENCE, Leg, Line, Server, Steps
+from . import errors
+from ._passive import CLOCK, NETWORK, SILENCE, Leg, Line, Server
 
 #: a connection that was idle for longer is looked at before it is used; seconds
 _TRUSTED_IDLE = 0.05
 _PIECE = 256 << 10
 
 
-class _Trip:
-    """The legs of a call that are under way."""
-
-    __slots__ = ("legs", "open", "waiter", "began", "requests", "bytes")
-
-    def __init__(self, legs: List[Leg], waiter: "asyncio.Future[None]", began: float):
-        self.legs = legs
-        self.open = len(legs)
-        self.waiter = waiter
-        self.began = began
-
-    def arrived(self, leg: Leg) -> None:
-        channel = leg.tag.channel
-        if channel is not None:
-            channel.riding.pop(leg, None)
-        self.open -= 1
-        if not self.open and not self.waiter.done():
-            self.waiter.set_result(None)
-
-
-class _Link(asyncio.Protocol):
+class Link(asyncio.Protocol):
     """One connection: asyncio's transport below, a Line above."""
 
-    def __init__(self, channel: "_Channel", line: Line):
+    def __init__(self, channel: "Channel", line: Line):
         self.channel = channel
         self.line = line
         self.transport: Any = None
@@ -148,13 +129,13 @@ class _Link(asyncio.Protocol):
             self.transport.close()
 
 
-class _Channel:
+class Channel:
     """One shared connection to a server: who waits for it, and who rides on it."""
 
-    def __init__(self, engine: "Engine", server: Server):
+    def __init__(self, engine: Any, server: Server):
         self.engine = engine
         self.server = server
-        self.link: Optional[_Link] = None
+        self.link: Optional[Link] = None
         self.queue: Deque[Leg] = deque()
         self.riding: Dict[Leg, None] = {}
         self.retiring = False
@@ -182,7 +163,7 @@ class _Channel:
             else:
                 link.heard = now
         if link is None:
-            if self._dialling is None and self.queue:
+            if self.queue and (self._dialling is None or self._dialling.done()):
                 self._dialling = self.engine.loop.create_task(self._dial())
         elif link.line.core.in_flight:
             self.flush_soon()  # others are likely to be followed by more
@@ -201,7 +182,7 @@ class _Channel:
     def flush(self) -> None:
         """Submits what waits, as far as there is room, and writes it."""
         link = self.link
-        if link is None:
+        if link is None or link.transport.is_closing():  # connection_lost is on its way
             return
         line, core = link.line, link.line.core
         while True:
@@ -228,7 +209,7 @@ class _Channel:
             line.forget(leg)
             leg.finish_unanswered()
 
-    def received(self, link: _Link, responses: List[Any]) -> None:
+    def received(self, link: Link, responses: List[Any]) -> None:
         """Replies came, or the connection ended."""
         link.answered = False
         for response in responses:
@@ -269,7 +250,7 @@ class _Channel:
             "connection_closed", f"nothing came for {round(patience * 1000)}ms"))
         self._lost(link)
 
-    def _lost(self, link: _Link) -> None:
+    def _lost(self, link: Link) -> None:
         """The connection has failed, and has told so to those whose requests were in flight."""
         code, why = link.line.core.failure
         legs = list(self.riding)
@@ -317,7 +298,7 @@ class _Channel:
         except socket.gaierror as error:
             code, why = "resolve_failed", error.strerror or str(error)
         except OSError as error:
-            why = error.strerror or str(error)
+            why = os.strerror(error.errno) if error.errno else str(error)
         except errors.Error as error:
             code, why = error.code, error.message
         except Exception as error:  # nobody may wait for a dial that is no more
@@ -337,14 +318,14 @@ class _Channel:
         for leg in legs:
             leg.give_up(code, why)
 
-    async def _connect(self) -> _Link:
+    async def _connect(self) -> Link:
         """A connection after its handshake."""
         loop, server = self.engine.loop, self.server
         closed_when_asked = 0
         while True:
             # Once may be a bad moment of the server's.
             line = Line(server, self.engine.settings, loop.time(), ask=closed_when_asked < 2)
-            link = _Link(self, line)
+            link = Link(self, line)
             try:
                 if server.port is None:
                     await loop.create_unix_connection(lambda: link, server.host)
@@ -375,201 +356,3 @@ class _Channel:
         link, self.link = self.link, None
         if link is not None:
             link.end_soon()
-
-
-class _Ride:
-    """What the engine knows of a leg."""
-
-    __slots__ = ("trip", "channel", "sent", "fresh")
-
-    def __init__(self, trip: _Trip):
-        self.trip = trip
-        self.channel: Optional[_Channel] = None
-        self.sent = False
-        self.fresh = True  # it has waited for its connection to be opened
-
-
-class Engine:
-    """Threads: one, that of the loop it belongs to."""
-
-    def __init__(self, settings: Dict[str, Any], connections: int, max_requests: int,
-                 max_bytes: int, on_down: Optional[Callable[..., None]],
-                 on_up: Optional[Callable[..., None]]):
-        if connections < 1:
-            raise errors.InvalidArgument("connections: at least 1")
-        self.settings = settings
-        self.loop: Any = None
-        self.links: Set[_Link] = set()
-        self._connections = connections
-        self._max_requests = max_requests
-        self._max_bytes = max_bytes
-        self._on_down = on_down
-        self._on_up = on_up
-        self._channels: Dict[Server, List[_Channel]] = {}
-        self._trips: Set[_Trip] = set()
-        self._requests = 0
-        self._bytes = 0
-        self._unclaimed = 0
-        self._closing = False
-        self._drained: Optional["asyncio.Future[None]"] = None
-        _fork.register(self)
-
-    async def run(self, steps: Steps, timeout: float) -> Any:
-        """A call, from its first step to its last."""
-        self._belong_to(asyncio.get_running_loop())
-        began = self.loop.time()
-        deadline = began + timeout
-        try:
-            legs = next(steps)
-            while True:
-                await self._perform(legs, began, deadline, timeout)
-                legs = steps.send(self.loop.time() < deadline)
-        except StopIteration as end:
-            return end.value
-        finally:
-            steps.close()
-
-    def _belong_to(self, loop: Any) -> None:
-        if loop is self.loop:
-            return
-        if self.loop is not None and self.loop.is_running():
-            raise errors.InvalidArgument("the client belongs to another event loop, which still runs")
-        self._begin_anew()
-        self.loop = loop
-
-    def _begin_anew(self) -> None:
-        self.links = set()
-        self._channels = {}
-        self._trips = set()
-        self._requests = self._bytes = 0
-        self.loop = None
-
-    async def _perform(self, legs: List[Leg], began: float, deadline: float,
-                       timeout: float) -> None:
-        requests = size = 0
-        for leg in legs:
-            requests += leg.open
-            for ask in leg.asks:
-                size += ask.request.size
-        refusal = self._refusal(requests, size)
-        if refusal is not None:
-            for leg in legs:
-                leg.give_up(*refusal)
-            return
-        trip = _Trip(legs, self.loop.create_future(), began)
-        self._trips.add(trip)
-        self._requests += requests
-        self._bytes += size
-        timer = self.loop.call_at(deadline, self._out_of_time, trip, timeout)
-        try:
-            self._launch(trip)
-            if trip.open:
-                await trip.waiter
-        finally:
-            timer.cancel()
-            self._trips.discard(trip)
-            self._requests -= requests
-            self._bytes -= size
-            if trip.open:  # cancelled
-                self._abandon(trip, "cancelled", "")
-            if self._drained is not None and not self._trips and not self._drained.done():
-                self._drained.set_result(None)
-
-    def _refusal(self, requests: int, size: int) -> Any:
-        if self._closing:
-            return "cancelled", "the client is closed"
-        if (self._requests + requests > self._max_requests or
-                self._bytes + size > self._max_bytes):
-            return "overloaded", "max_requests or max_bytes are under way"
-        return None
-
-    def _launch(self, trip: _Trip) -> None:
-        now = self.loop.time()
-        for leg in trip.legs:
-            leg.arrived = trip.arrived
-            leg.tag = _Ride(trip)
-            health = leg.server.health
-            if not health.admit(now):
-                leg.give_up("server_down", health.why_down(now))
-        for leg in trip.legs:
-            if leg.open:
-                leg.tag.channel = self._channel_to(leg.server)
-                leg.tag.channel.board(leg)
-
-    def _channel_to(self, server: Server) -> _Channel:
-        all_of_it = self._channels.setdefault(server, [])
-        if len(all_of_it) < self._connections and (not all_of_it or
-                                                   min(c.load() for c in all_of_it)):
-            all_of_it.append(_Channel(self, server))
-            return all_of_it[-1]
-        return all_of_it[0] if len(all_of_it) == 1 else min(all_of_it, key=_Channel.load)
-
-    def _abandon(self, trip: _Trip, code: str, why: str) -> None:
-        for leg in trip.legs:
-            if leg.open:
-                leg.tag.channel.leave(leg, code, why)
-
-    def _out_of_time(self, trip: _Trip, timeout: float) -> None:
-        why = f"no answer within {round(timeout * 1000)}ms"
-        for leg in trip.legs:
-            if leg.open:
-                self.failed(leg.server, "timeout", why, trip.began)
-        self._abandon(trip, "timeout", why)
-
-    # --- what was found out about servers
-
-    def failed(self, server: Server, code: str, why: str, began: float) -> None:
-        if server.health.failed(why, began, self.loop.time()) and self._on_down is not None:
-            error = errors.exception_of(code, why, server.name, None)
-            self.loop.call_soon(self._on_down, server.name, error)
-
-    def answered(self, server: Server, link: _Link) -> None:
-        if not link.line.asked:
-            server.closes_when_asked(self.loop.time())
-        if server.health.answered() and self._on_up is not None:
-            self.loop.call_soon(self._on_up, server.name)
-
-    def count_unclaimed(self, link: _Link) -> None:
-        self._unclaimed += link.line.core.unclaimed_errors
-
-    def unclaimed_errors(self) -> int:
-        return self._unclaimed + sum(link.line.core.unclaimed_errors for link in self.links)
-
-    # --- the end
-
-    def _all_channels(self) -> List[_Channel]:
-        return [c for channels in self._channels.values() for c in channels]
-
-    def retire(self, servers: Iterable[Server]) -> None:
-        """These have left the list: their connections end when nobody uses them any more."""
-        for server in servers:
-            for channel in self._channels.pop(server, ()):
-                channel.retiring = True
-                if not channel.load():
-                    channel.close()
-
-    def disconnect(self) -> None:
-        for channel in self._all_channels():
-            if not channel.load():
-                channel.close()
-
-    async def close(self) -> None:
-        self._closing = True
-        loop = asyncio.get_running_loop()
-        if loop is not self.loop:
-            return
-        if self._trips:
-            if self._drained is None:
-                self._drained = loop.create_future()
-            await asyncio.shield(self._drained)
-        for channel in self._all_channels():
-            channel.close()
-        if self.links:
-            await asyncio.wait([link.gone for link in self.links])
-
-    def in_child(self) -> None:
-        """After a fork: the parent's connections are not this process's."""
-        _fork.let_go([link.descriptor() for link in self.links])
-        self._begin_anew()
-        self._closing = False
-        self._drained = None

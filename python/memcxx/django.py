@@ -1,0 +1,167 @@
+"""A Django cache backend.
+
+    CACHES = {
+        "default": {
+            "BACKEND": "memcxx.django.MemcxxCache",
+            "LOCATION": ["10.0.0.1:11211", "10.0.0.2:11211"],
+            "OPTIONS": {"timeout": 0.25},
+        }
+    }
+
+It behaves as Django's own memcached backends do. Unless OPTIONS say otherwise it reads what
+PyMemcacheCache stored, and stores what that reads: its values, and on its servers.
+Never here: values, servers, connections; they are memcxx.Client's.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import weakref
+from typing import Any, Dict, Iterable, List, Mapping, Optional
+
+from asgiref.sync import sync_to_async
+from django.core.cache.backends.base import (
+    DEFAULT_TIMEOUT,
+    BaseCache,
+    InvalidCacheKey,
+    memcache_key_warnings,
+)
+
+from . import errors
+from .client import Client
+
+__all__ = ["MemcxxCache"]
+
+#: Django makes a backend for each thread; those of the same settings share a client
+_clients: "weakref.WeakValueDictionary[str, Client]" = weakref.WeakValueDictionary()
+_making = threading.Lock()
+
+#: OPTIONS that are Django's own
+_OF_DJANGO = ("MAX_ENTRIES", "CULL_FREQUENCY")
+#: the protocols' last second, 2038-01-19
+_LAST = 2**31 - 1
+
+
+def _shared_client(servers: List[str], options: Mapping[str, Any]) -> Client:
+    settings = repr((servers, sorted(options.items())))
+    with _making:
+        client = _clients.get(settings)
+        if client is None:
+            client = _clients[settings] = Client(servers, **options)
+        return client
+
+
+class MemcxxCache(BaseCache):
+    """LOCATION: a server, several separated by "," or ";", or a list: "host:port", "unix:/path".
+
+    OPTIONS are memcxx.Client's. `dialect` is "pymemcache" unless given, and with it `distribution`;
+    for data of PyLibMCCache: dialect="pylibmc", distribution="libmemcached-modula".
+
+    A server that fails raises memcxx.errors (which are ConnectionError or TimeoutError); with
+    on_error="miss" it reads as empty. Threads: safe to share. Connections stay open between
+    requests. Asynchronous methods run the others on a thread, each in one go: aincr is atomic.
+    """
+
+    def __init__(self, server: Any, params: Dict[str, Any]) -> None:
+        super().__init__(params)
+        names = re.split("[;,]", server) if isinstance(server, str) else list(server)
+        options = {name: value for name, value in (params.get("OPTIONS") or {}).items()
+                   if name not in _OF_DJANGO}
+        if options.setdefault("dialect", "pymemcache") == "pymemcache":
+            options.setdefault("distribution", "pymemcache")
+        servers = [f"unix:{name}" if name.startswith("/") else name for name in names]
+        self._cache = _shared_client(servers, options)
+
+    def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> Optional[int]:
+        """The ttl: None for never, -1 for at once. What ends after 2038-01-19 never does."""
+        if timeout is DEFAULT_TIMEOUT:
+            timeout = self.default_timeout
+        if timeout is None:
+            return None
+        seconds = int(timeout)
+        if seconds <= 0:
+            return -1
+        return seconds if seconds + time.time() < _LAST else None
+
+    def validate_key(self, key: str) -> None:
+        for warning in memcache_key_warnings(key):
+            raise InvalidCacheKey(warning)
+
+    def get(self, key: Any, default: Any = None, version: Optional[int] = None) -> Any:
+        return self._cache.get(self.make_and_validate_key(key, version), default)
+
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT,
+            version: Optional[int] = None) -> bool:
+        return self._cache.add(self.make_and_validate_key(key, version), value,
+                               self.get_backend_timeout(timeout))
+
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT,
+            version: Optional[int] = None) -> None:
+        name = self.make_and_validate_key(key, version)
+        try:
+            stored = self._cache.set(name, value, self.get_backend_timeout(timeout))
+        except errors.ValueTooLarge:
+            self._cache.delete(name)
+            raise
+        if not stored:
+            self._cache.delete(name)  # rather nothing than the old value
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT,
+              version: Optional[int] = None) -> bool:
+        return self._cache.touch(self.make_and_validate_key(key, version),
+                                 self.get_backend_timeout(timeout))
+
+    def delete(self, key: Any, version: Optional[int] = None) -> bool:
+        return self._cache.delete(self.make_and_validate_key(key, version))
+
+    def get_many(self, keys: Iterable[Any], version: Optional[int] = None) -> Dict[Any, Any]:
+        given = {self.make_and_validate_key(key, version): key for key in keys}
+        found = self._cache.get_many(given)
+        return {given[name]: value for name, value in found.items()}
+
+    def set_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT,
+                 version: Optional[int] = None) -> List[Any]:
+        """The keys that were not stored."""
+        given = {self.make_and_validate_key(key, version): key for key in data}
+        failed = self._cache.set_many({name: data[key] for name, key in given.items()},
+                                      self.get_backend_timeout(timeout))
+        too_large = [name for name, why in failed.items() if isinstance(why, errors.ValueTooLarge)]
+        if too_large:
+            self._cache.delete_many(too_large)
+        return [given[name] for name in failed]
+
+    def delete_many(self, keys: Iterable[Any], version: Optional[int] = None) -> None:
+        failed = self._cache.delete_many([self.make_and_validate_key(key, version)
+                                          for key in keys])
+        for why in failed.values():
+            raise why
+
+    def incr(self, key: Any, delta: int = 1, version: Optional[int] = None) -> int:
+        """The new value; ValueError when there is none. It never gets below 0."""
+        name = self.make_and_validate_key(key, version)
+        count = self._cache.incr(name, delta) if delta >= 0 else self._cache.decr(name, -delta)
+        if count is None:
+            raise ValueError(f"there is no key {key!r}")
+        return count
+
+    def clear(self) -> None:
+        for outcome in self._cache.flush_all().values():
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    # Django's own would ask key by key, and count by get and set.
+
+    async def aget_many(self, keys: Iterable[Any], version: Optional[int] = None) -> Dict[Any, Any]:
+        return await sync_to_async(self.get_many)(keys, version)
+
+    async def aset_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT,
+                        version: Optional[int] = None) -> List[Any]:
+        return await sync_to_async(self.set_many)(data, timeout, version)
+
+    async def adelete_many(self, keys: Iterable[Any], version: Optional[int] = None) -> None:
+        await sync_to_async(self.delete_many)(keys, version)
+
+    async def aincr(self, key: Any, delta: int = 1, version: Optional[int] = None) -> int:
+        return await sync_to_async(self.incr)(key, delta, version)

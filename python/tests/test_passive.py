@@ -1,0 +1,319 @@
+"""The rules that the asyncio client and the green client share, without a socket or a clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from memcxx import _core, errors
+from memcxx._passive import Ask, Health, Leg, Line, Reply, Router
+
+SETTINGS = _core.Client("a").settings()
+
+
+def router(uri="10.0.0.1,10.0.0.2,10.0.0.3"):
+    return Router(_core.Client(uri))
+
+
+def step(steps, in_time=True, first=False):
+    """(legs, None), or (None, what the steps return)."""
+    try:
+        return (next(steps) if first else steps.send(in_time)), None
+    except StopIteration as end:
+        return None, end.value
+
+
+def answer(leg, status="ok", **more):
+    while leg.waiting:
+        leg.settle(leg.waiting.popleft(), Reply(status, server=leg.server.name, **more))
+
+
+def test_each_request_goes_to_its_keys_server():
+    r = router()
+    asks = [Ask(r.core.request("get", f"k{n}"), f"k{n}") for n in range(50)]
+    steps = r.by_key(asks, run=True)
+    legs, _ = step(steps, first=True)
+    assert {leg.server.name for leg in legs} == set(r.core.servers())
+    for leg in legs:
+        assert leg.run
+        assert all(r.core.which(ask.key) == leg.server.name for ask in leg.asks)
+        answer(leg)
+    assert step(steps) == (None, None)
+    assert all(ask.reply.status == "ok" for ask in asks)
+
+
+def lone(uri="10.0.0.1", verb="get", **parts):
+    r = router(uri)
+    return r, Ask(r.core.request(verb, "k", **parts), "k")
+
+
+@pytest.mark.parametrize("verb,parts,repeats", [
+    ("get", {}, True), ("version", {}, True), ("ping", {}, True), ("debug", {}, True),
+    ("set", {"value": b"v"}, False), ("add", {"value": b"v"}, False), ("incr", {}, False),
+    ("remove", {}, False), ("touch", {}, False), ("gat", {}, False), ("flush", {}, False)])
+def test_what_was_written_is_sent_again_only_if_it_changes_nothing(verb, parts, repeats):
+    r, ask = lone(verb=verb, **parts)
+    for reused in (True, False):
+        leg = Leg(r.server("10.0.0.1:11211"), (ask,))
+        leg.begin(reused)
+        leg.waiting.popleft()
+        leg.answered(ask, Reply("connection_closed", text=b"gone"))
+        again = leg.lost("connection_closed", "gone")
+        assert again is (repeats and reused)
+        assert leg.open == (1 if again else 0)
+        if again:  # once, and no more
+            leg.begin(True)
+            leg.waiting.popleft()
+            leg.answered(ask, Reply("connection_closed", text=b"gone"))
+            assert leg.lost("connection_closed", "gone") is False
+        assert ask.reply.status == "connection_closed"
+
+
+def test_what_was_not_written_is_sent_again_whatever_it_is():
+    r, ask = lone(verb="incr")
+    leg = Leg(r.server("10.0.0.1:11211"), (ask,))
+    leg.begin(True)
+    leg.waiting.popleft()
+    leg.answered(ask, Reply("connection_closed", unsent=True))
+    assert leg.lost("connection_closed", "gone") and list(leg.waiting) == [ask]
+    leg.give_up("timeout", "too late")
+    assert ask.reply.status == "timeout" and ask.reply.unsent and leg.open == 0
+
+
+@pytest.mark.parametrize("code", ["timeout", "protocol_error"])
+def test_only_a_connection_that_was_closed_is_tried_again(code):
+    r, ask = lone()
+    leg = Leg(r.server("10.0.0.1:11211"), (ask,))
+    leg.begin(True)
+    leg.waiting.popleft()
+    leg.answered(ask, Reply(code))
+    assert leg.lost(code, "why") is False and ask.reply.status == code
+
+
+@pytest.mark.parametrize("verb,parts,status,unsent,moves", [
+    ("get", {}, "connect_failed", True, True),
+    ("get", {}, "server_down", True, True),
+    ("get", {}, "connection_closed", False, True),
+    ("get", {}, "timeout", True, True),
+    ("get", {}, "timeout", False, False),
+    ("get", {}, "miss", False, False),
+    ("get", {}, "server_error", False, False),
+    ("set", {"value": b"v"}, "connect_failed", True, True),
+    ("set", {"value": b"v"}, "connection_closed", False, False),
+    ("cas", {"value": b"v", "cas": 5}, "connect_failed", True, False),
+    ("incr", {}, "connection_closed", True, True)])
+def test_what_goes_elsewhere(verb, parts, status, unsent, moves):
+    r, ask = lone("10.0.0.1,10.0.0.2,10.0.0.3?failover=next", verb, **parts)
+    steps = r.by_key((ask,))
+    (leg,), _ = step(steps, first=True)
+    home = leg.server.name
+    assert home == r.core.which("k")
+    answer(leg, status, unsent=unsent)
+    legs, _ = step(steps)
+    assert bool(legs) is moves
+    if not moves:
+        assert ask.reply.status == status
+        return
+    places = r.core.places("k")
+    assert places[0] == home and len(places) == 3 and legs[0].server.name == places[1]
+    answer(legs[0], "connect_failed", unsent=True, text=b"the second")
+    (leg,), _ = step(steps)
+    assert leg.server.name == places[2]
+    answer(leg, "connect_failed", unsent=True, text=b"the third")
+    assert step(steps)[0] is None
+    assert ask.reply.status == status and ask.reply.server == home  # the home's failure is told
+
+
+def test_nothing_goes_elsewhere_without_failover_or_without_time():
+    r, ask = lone("10.0.0.1,10.0.0.2")
+    steps = r.by_key((ask,))
+    (leg,), _ = step(steps, first=True)
+    answer(leg, "connect_failed", unsent=True)
+    assert step(steps)[0] is None and ask.reply.status == "connect_failed"
+    r, ask = lone("10.0.0.1,10.0.0.2?failover=next")
+    steps = r.by_key((ask,))
+    (leg,), _ = step(steps, first=True)
+    answer(leg, "connect_failed", unsent=True)
+    assert step(steps, in_time=False)[0] is None and ask.reply.status == "connect_failed"
+
+
+@pytest.mark.parametrize("status,server,then", [
+    ("connect_failed", "s", "miss"), ("timeout", "s", "miss"), ("out_of_memory", "s", "miss"),
+    ("value_too_large", "s", "miss"), ("value_too_large", "", "value_too_large"),
+    ("not_supported", "", "not_supported"), ("exists", "s", "exists"), ("ok", "s", "ok")])
+def test_failures_as_misses(status, server, then):
+    r, ask = lone("10.0.0.1?on_error=miss")
+    steps = r.by_key((ask,))
+    (leg,), _ = step(steps, first=True)
+    leg.settle(leg.waiting.popleft(), Reply(status, server=server))
+    step(steps)
+    assert ask.reply.status == then
+
+
+# --- health
+
+HEALTH = {"max_failures": 3, "retry_min": 1.0, "retry_max": 4.0}
+
+
+def down(**more):
+    h = Health({**HEALTH, **more})
+    for n in range(3):
+        assert h.failed("refused", began=n, now=n) is (n == 2)
+    return h
+
+
+def test_failures_in_a_row_mark_a_server_down_and_an_answer_brings_it_back():
+    h = down()
+    assert h.down and not h.spotless and not h.admit(2.1)
+    assert "refused; tried again in" in h.why_down(2.1)
+    assert h.answered() is True
+    assert h.spotless and h.admit(2.2) and h.answered() is False
+
+
+def test_failures_that_overlap_count_once():
+    h = Health(HEALTH)
+    for _ in range(100):
+        h.failed("timeout", began=0.0, now=1.0)
+    assert not h.down
+    h.failed("timeout", began=0.5, now=1.5)
+    assert not h.down
+    h.failed("timeout", began=1.5, now=2.0)
+    assert h.failed("timeout", began=2.0, now=2.5) is True
+
+
+def test_an_answer_between_failures_starts_the_count_anew():
+    h = Health(HEALTH)
+    for n in range(20):
+        assert not h.failed("closed", began=n, now=n)
+        if n % 2:
+            h.answered()
+    assert not h.down
+
+
+def test_one_call_in_a_while_tries_a_server_that_is_down():
+    h = down()
+    now, waits = 2.0, []
+    for _ in range(5):
+        begun = now
+        while not h.admit(now):
+            now += 0.01
+        waits.append(now - begun)
+        assert not h.admit(now)  # the others go on waiting
+        h.failed("refused", began=now, now=now)
+    for waited, expected in zip(waits, (1, 2, 4, 4, 4)):
+        assert expected * 0.74 <= waited <= expected * 1.27
+
+
+def test_a_try_without_an_outcome_is_followed_by_another():
+    h = down()
+    assert h.admit(10.0) and not h.admit(10.5) and h.admit(20.0)
+
+
+def test_zero_failures_is_never():
+    h = Health({**HEALTH, "max_failures": 0})
+    for n in range(50):
+        assert not h.failed("refused", began=n, now=n)
+    assert h.admit(100)
+
+
+# --- a line: the core's Connection, and whose requests are on it
+
+
+def talking(leg_count=1):
+    r = router("10.0.0.1?protocol=classic")
+    server = r.server("10.0.0.1:11211")
+    line = Line(server, r.settings, 0.0)
+    line.core.open()
+    assert line.core.ready
+    asks = [Ask(r.core.request("get", f"k{n}", want_cas=False), f"k{n}")
+            for n in range(leg_count)]
+    legs = [Leg(server, (ask,)) for ask in asks]
+    for leg in legs:
+        leg.begin(False)
+        line.fill(leg)
+    return line, legs, asks
+
+
+def test_replies_find_their_legs_split_at_every_byte():
+    stream = b"".join(b"VALUE k%d 0 2\r\nv%d\r\nEND\r\n" % (n, n) for n in range(4))
+    for cut in range(len(stream) + 1):
+        line, legs, asks = talking(4)
+        line.core.sent(len(line.core.output()))
+        line.deliver(line.core.received(stream[:cut]))
+        line.deliver(line.core.received(stream[cut:]))
+        assert [ask.reply.value for ask in asks] == [b"v0", b"v1", b"v2", b"v3"]
+        assert not any(leg.open for leg in legs) and line.core.in_flight == 0
+
+
+def test_what_is_forgotten_is_read_and_dropped_at_every_byte():
+    stream = b"".join(b"VALUE k%d 0 2\r\nv%d\r\nEND\r\n" % (n, n) for n in range(4))
+    for cut in range(len(stream) + 1):
+        line, legs, asks = talking(4)
+        line.core.sent(len(line.core.output()))
+        line.deliver(line.core.received(stream[:cut]))
+        line.forget(legs[1])
+        legs[1].give_up("cancelled", "")
+        line.deliver(line.core.received(stream[cut:]))
+        assert [asks[n].reply.value for n in (0, 2, 3)] == [b"v0", b"v2", b"v3"]
+        assert asks[1].reply.status in ("cancelled", "ok") and not line.core.failed
+        assert line.core.in_flight == 0 and line.core.unclaimed_errors == 0
+
+
+def test_what_was_not_sent_is_told_as_unsent():
+    line, legs, asks = talking(2)
+    first = len(b"get k0\r\n")
+    line.core.sent(first)
+    line.deliver(line.core.fail("connection_closed", "gone"))
+    assert [ask.reply.unsent for ask in asks] == [False, True]
+    assert line.core.failure == ("connection_closed", "gone")
+
+
+def test_a_request_that_the_protocol_cannot_carry_has_no_server():
+    r = router("10.0.0.1?protocol=classic")
+    line = Line(r.server("10.0.0.1:11211"), r.settings, 0.0)
+    line.core.open()
+    ask = Ask(r.core.item_request("k", ttl=True), "k")
+    leg = Leg(line.server, (ask,))
+    line.fill(leg)
+    assert leg.open == 0 and ask.reply.status == "not_supported" and ask.reply.server == ""
+    assert isinstance(ask.reply.error(), errors.NotSupported)
+
+
+def test_garbage_for_every_byte_of_an_answer_is_never_a_value():
+    good = b"VALUE k0 0 2\r\nv0\r\nEND\r\n"
+    for at in range(len(good)):
+        for byte in (0, 10, 13, 32, 48, 57, 86, 255):
+            bad = good[:at] + bytes([byte]) + good[at + 1:]
+            line, _, asks = talking(1)
+            line.core.sent(len(line.core.output()))
+            line.deliver(line.core.received(bad))
+            line.deliver(line.core.closed())
+            reply = asks[0].reply
+            changed = 14 <= at < 16 or at == 9  # value and flags are the server's to say
+            if reply.status == "ok" and bad != good and not changed:
+                assert at >= 18 and reply.value == b"v0"  # it had come whole before
+
+
+def test_the_core_refuses_what_is_no_request():
+    r = router()
+    for bad in (lambda: r.core.request("no such verb", "k"), lambda: r.core.request("get", None),
+                lambda: r.core.request("set", "k", value="text"),
+                lambda: r.core.request("set", "k", value=b"", ttl="soon"),
+                lambda: r.core.request("cas", "k", value=b"", cas=0),
+                lambda: r.core.request("incr", "k", number=-1),
+                lambda: _core.Connection("smtp"), lambda: _core.parse_server("a b"),
+                lambda: Line(r.server("10.0.0.1:11211"), r.settings, 0.0).core.send(1, None)):
+        with pytest.raises((errors.CallerError, TypeError, ValueError)):
+            bad()
+    line = Line(r.server("10.0.0.1:11211"), r.settings, 0.0)
+    with pytest.raises(errors.InvalidArgument):  # the handshake is not over
+        line.core.send(1, r.core.request("get", "k"))
+    line.core.forget(99)  # nobody's
+    assert line.core.received(b"") == []
+
+
+def test_settings_are_those_of_the_core():
+    s = _core.Client("a?timeout=250ms&max_failures=7&on_error=miss").settings()
+    assert s["timeout"] == 0.25 and s["max_failures"] == 7 and s["errors_are_misses"] is True
+    assert SETTINGS["protocol"] == "auto" and SETTINGS["pool_size"] == 32
+    assert _core.parse_server("[::1]:5") == ("[::1]:5", "::1", 5)
+    assert _core.parse_server("unix:/run/m.sock")[1:] == ("/run/m.sock", None)
