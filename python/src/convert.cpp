@@ -206,12 +206,6 @@ outgoing to_value(nb::handle object, const pickling& p) {
       out.storage = utf8_of(digits.ptr());
     }
     out.view.kind = value_kind::integer;
-  } else if (!p.dumps.is_none()) {
-    nb::object pickled = p.dumps(object);
-    if (!PyBytes_Check(pickled.ptr())) throw nb::type_error("the pickler did not give bytes");
-    out.view = {value_kind::pickle, bytes_of(pickled.ptr())};
-    out.keeps = std::move(pickled);
-    return out;
   } else if (o == Py_None) {
     out.view.kind = value_kind::none;
   } else if (PyBool_Check(o)) {
@@ -219,6 +213,12 @@ outgoing to_value(nb::handle object, const pickling& p) {
     return out;
   } else if (PyFloat_CheckExact(o)) {
     out.view = {value_kind::floating, encode_floating(PyFloat_AsDouble(o), out.storage)};
+  } else if (!p.dumps.is_none()) {
+    nb::object pickled = p.dumps(object);
+    if (!PyBytes_Check(pickled.ptr())) throw nb::type_error("the pickler did not give bytes");
+    out.view = {value_kind::pickle, bytes_of(pickled.ptr())};
+    out.keeps = std::move(pickled);
+    return out;
   } else if (PyList_CheckExact(o) || PyDict_CheckExact(o)) {
     msgpack::sbuffer buffer;
     packer packing(buffer);

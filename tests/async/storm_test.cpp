@@ -103,6 +103,7 @@ class actor {
   actor(sky& s, async_client cache, net::any_io_executor at, std::uint64_t seed, std::size_t number)
       : sky_(s), cache_(std::move(cache)), at_(std::move(at)), random_(seed), number_(number) {
     for (int i = 0; i < 3; ++i) plain_.emplace_back(own_name("p" + std::to_string(i)));
+    for (int i = 0; i < 2; ++i) typed_.emplace_back(own_name("t" + std::to_string(i)));
   }
 
   net::awaitable<void> run() {
@@ -272,10 +273,11 @@ class actor {
       }
     }
   }
+  // Stores typed values.
   net::awaitable<void> set_many() {
     std::vector<std::pair<std::string, std::string>> pairs;
     std::vector<std::uint64_t> versions;
-    for (tracked& k : plain_) {
+    for (tracked& k : typed_) {
       versions.push_back(k.begin(sky_.losses));
       pairs.emplace_back(k.name(), storm::value_of(k.name(), versions.back()));
     }
@@ -283,7 +285,21 @@ class actor {
     const auto stored_them = co_await client().set_many(pairs, {}, token());
     ends();
     for (std::size_t i = 0; i < pairs.size(); ++i) {
-      plain_[i].settle(versions[i], effect_of(code_of(stored_them[i])));
+      settle_typed(typed_[i], versions[i], code_of(stored_them[i]));
+    }
+  }
+  // Of several items some may have been refused after others were stored.
+  static void settle_typed(tracked& k, std::uint64_t version, errc code) {
+    const effect e = effect_of(code);
+    k.settle(version, e == effect::refused ? effect::unknown : e);
+  }
+  // A piece may be lost with its server, or overtaken: that is a miss, never another value.
+  void check_typed(tracked& k, const result<std::string>& r) {
+    const errc code = code_of(r);
+    if (code == errc::miss && (!k.settled() || lost_since(k.losses()))) return;
+    check(k, code, r ? *r : std::string(), "typed get");
+    if (code == errc::corrupt_value || code == errc::unknown_flags || code == errc::wrong_type) {
+      sky_.wrong("a typed get of " + k.name() + ": " + r.error().what());
     }
   }
   net::awaitable<void> add_or_replace() {
@@ -295,11 +311,15 @@ class actor {
     const std::uint64_t version = k.begin(sky_.losses);
     const std::string value = storm::value_of(k.name(), version);
     begins();
-    auto c = client();
-    const auto r = adds ? co_await c.add(k.name(), value, {}, token())
-                        : co_await c.replace(k.name(), value, {}, token());
+    errc code = errc::ok;
+    if (adds) {
+      const auto r = co_await client().add(k.name(), value, {}, token());
+      code = code_of(r);
+    } else {
+      const auto r = co_await client().replace(k.name(), value, {}, token());
+      code = code_of(r);
+    }
     ends();
-    const errc code = code_of(r);
     k.settle(version, effect_of(code));
     if (!strict()) co_return;
     const bool was_absent = adds == (code == errc::ok);
@@ -474,29 +494,28 @@ class actor {
 
   // Typed values, of which the longer ones lie in several items and take two steps.
   net::awaitable<void> typed() {
-    if (typed_.empty()) typed_.emplace_back(own_name("t"));
-    tracked& k = typed_.front();
+    tracked& k = any(typed_);
+    if (random_() % 4 == 0) {
+      const std::vector<std::string> keys{typed_[0].name(), typed_[1].name()};
+      begins();
+      auto got = co_await client().get_many<std::string>(keys, {.cas = false}, token());
+      ends();
+      for (std::size_t i = 0; i < keys.size(); ++i) check_typed(typed_[i], got[i]);
+      co_return;
+    }
     if (random_() % 2 == 0) {
       const std::uint64_t version = k.begin(sky_.losses);
       const std::string value = storm::value_of(k.name(), version);
       begins();
       const auto r = co_await client().set<std::string>(k.name(), value, {}, token());
       ends();
-      const effect e = effect_of(code_of(r));
-      // Of several items some may have been refused after others were stored.
-      k.settle(version, e == effect::refused ? effect::unknown : e);
+      settle_typed(k, version, code_of(r));
       co_return;
     }
     begins();
     const auto r = co_await client().get<std::string>(k.name(), {.cas = false}, token());
     ends();
-    const errc code = code_of(r);
-    // A piece may be lost with its server, or overtaken: that is a miss, never another value.
-    if (code == errc::miss && (!k.settled() || lost_since(k.losses()))) co_return;
-    check(k, code, r ? *r : std::string(), "typed get");
-    if (code == errc::corrupt_value || code == errc::unknown_flags || code == errc::wrong_type) {
-      sky_.wrong("a typed get of " + k.name() + ": " + r.error().what());
-    }
+    check_typed(k, r);
   }
   net::awaitable<void> everywhere() {
     begins();
@@ -560,14 +579,14 @@ TEST_P(faults, a_million_calls) {
   std::vector<std::unique_ptr<fault_proxy>> proxies;
   std::string list = servers[3].address();  // one is met as it is
   fault_rates rates{};
-  rates[static_cast<std::size_t>(fault_kind::split)] = 6'000;
-  rates[static_cast<std::size_t>(fault_kind::delay)] = 1'500;
-  rates[static_cast<std::size_t>(fault_kind::stall)] = 40;
-  rates[static_cast<std::size_t>(fault_kind::reset)] = 250;
-  rates[static_cast<std::size_t>(fault_kind::truncate)] = 250;
-  rates[static_cast<std::size_t>(fault_kind::garbage)] = 200;
-  rates[static_cast<std::size_t>(fault_kind::stranger)] = 200;
-  rates[static_cast<std::size_t>(fault_kind::refuse)] = 2'000;
+  rates[static_cast<std::size_t>(fault_kind::split)] = 15'000;
+  rates[static_cast<std::size_t>(fault_kind::delay)] = 2'000;
+  rates[static_cast<std::size_t>(fault_kind::stall)] = 60;
+  rates[static_cast<std::size_t>(fault_kind::reset)] = 600;
+  rates[static_cast<std::size_t>(fault_kind::truncate)] = 600;
+  rates[static_cast<std::size_t>(fault_kind::garbage)] = 500;
+  rates[static_cast<std::size_t>(fault_kind::stranger)] = 500;
+  rates[static_cast<std::size_t>(fault_kind::refuse)] = 5'000;
   for (std::size_t i = 0; i < 3; ++i) {
     proxies.push_back(std::make_unique<fault_proxy>(
         servers[i].port(), seed + i,
@@ -582,7 +601,7 @@ TEST_P(faults, a_million_calls) {
   o.protocol = w.protocol;
   o.timeout = timeout;
   o.connect_timeout = 150ms;
-  o.health = {.max_failures = 3, .retry_min = 10ms, .retry_max = 80ms};
+  o.health = {.max_failures = 3, .retry_min = 2ms, .retry_max = 10ms};
   o.values.split_over = 2048;
   if (w.what == policy::replicas) o.replicas = 2;
   if (w.what == policy::elsewhere) o.failover = failover_policy::next;
