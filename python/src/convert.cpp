@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <nanobind/stl/string.h>
+#include <string>
 
 #define MSGPACK_NO_BOOST
 #include <msgpack.hpp>
@@ -33,9 +35,12 @@ struct packer : msgpack::packer<msgpack::sbuffer> {
   msgpack::sbuffer& buffer;
 };
 
+std::string type_of(nb::handle object) {
+  return nb::cast<std::string>(object.type().attr("__name__"));
+}
+
 [[noreturn]] void refuse(nb::handle object, const char* why) {
-  throw nb::type_error(
-      (std::string("cannot store a ") + Py_TYPE(object.ptr())->tp_name + why).c_str());
+  throw nb::type_error(("cannot store a " + type_of(object) + why).c_str());
 }
 
 std::string_view utf8_of(PyObject* object) {
@@ -278,8 +283,7 @@ nb::object to_object(const incoming& v, const pickling& p) {
 std::string_view to_key(nb::handle object) {
   if (PyUnicode_Check(object.ptr())) return utf8_of(object.ptr());
   if (PyBytes_Check(object.ptr())) return bytes_of(object.ptr());
-  throw nb::type_error(
-      (std::string("a key is str or bytes, not ") + Py_TYPE(object.ptr())->tp_name).c_str());
+  throw nb::type_error(("a key is str or bytes, not " + type_of(object)).c_str());
 }
 
 ttl to_ttl(nb::handle object) {

@@ -155,7 +155,7 @@ def test_ttl_is_seconds_a_timedelta_or_a_point_in_time(make, flush):
     c = make(flush, protocol="meta")
     for ttl, low, high in (
             (100, 99, 100), (99.5, 99, 100), (datetime.timedelta(minutes=2), 119, 120),
-            (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(1), 86398, 86401),
+            (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(1), 86395, 86405),
             (60 * 86400, 60 * 86400 - 2, 60 * 86400)):
         c.set("t", 1, ttl=ttl)
         assert low <= c.get_item("t", ttl=True)[1]["ttl"] <= high
@@ -200,7 +200,11 @@ def test_dialects_that_pickle_take_anything(make, flush, dialect):
     c = make(flush, dialect=dialect)
     for value in [*PLAIN, (1, "two"), {1, 2}, datetime.date(2024, 2, 29)]:
         c.set("v", value)
-        assert same(c.get("v", "missing"), value), value
+        found = c.get("v", "missing")
+        if isinstance(value, bool) and dialect in ("cmemcache", "pyermc", "pylibmc"):
+            assert same(found, int(value))  # as their originals read it
+        else:
+            assert same(found, value), value
     assert c.set("n", 41) and c.incr("n") == 42 and c.get("n") == 42
 
 
