@@ -3,6 +3,7 @@
 // Never here: protocols, routing, pickling.
 #include "client.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <nanobind/stl/function.h>
@@ -49,6 +50,14 @@ bool is_done(const result<T>& r, std::initializer_list<errc> no) {
     if (r.error() == answer) return false;
   }
   raise(r.error());
+}
+
+// What `within` was given; the core has no shorter and no longer ones.
+std::chrono::milliseconds timeout_of(double seconds) {
+  constexpr double longest = 86'400;
+  if (!(seconds > 0)) return std::chrono::milliseconds(1);
+  return std::chrono::ceil<std::chrono::milliseconds>(
+      std::chrono::duration<double>(std::min(seconds, longest)));
 }
 
 std::optional<verb> store_verb(std::string_view name) {
@@ -277,10 +286,10 @@ class py_client {
   nb::dict flush_all(nb::handle delay) {
     const double s = nb::cast<double>(delay);
     if (!(s >= 0)) raise(error(errc::invalid_argument, "flush: the delay is negative"));
-    const auto r = unlocked([&] {
-      return client_.flush(
-          std::chrono::ceil<std::chrono::seconds>(std::chrono::duration<double>(s)));
-    });
+    // Beyond what a ttl may be it is refused; here it has to fit in a duration.
+    const auto wait = std::chrono::duration<double>(std::min(s, 1e12));
+    const auto r =
+        unlocked([&] { return client_.flush(std::chrono::ceil<std::chrono::seconds>(wait)); });
     return by_server(r, [](const done&) { return nb::bool_(true); });
   }
   nb::dict stats(const std::string& group) {
@@ -447,20 +456,16 @@ void bind_client(nb::module_& m) {
       .def(
           "__init__",
           [](py_client* at, const py_client& other, double seconds) {
-            std::construct_at(at, other,
-                              std::chrono::ceil<std::chrono::milliseconds>(
-                                  std::chrono::duration<double>(seconds)));
+            std::construct_at(at, other, timeout_of(seconds));
           },
           "other"_a, "timeout"_a)
       .def(
           "within",
-          [](const py_client& c, double seconds) {
-            return py_client(c, std::chrono::ceil<std::chrono::milliseconds>(
-                                    std::chrono::duration<double>(seconds)));
-          },
+          [](const py_client& c, double seconds) { return py_client(c, timeout_of(seconds)); },
           "timeout"_a)
-      .def("get", &py_client::get, "key"_a, "default"_a = nb::none())
-      .def("gat", &py_client::gat, "key"_a, "ttl"_a.none(), "default"_a = nb::none())
+      .def("get", &py_client::get, "key"_a, "default"_a = nb::none(), "The value, or `default`.")
+      .def("gat", &py_client::gat, "key"_a, "ttl"_a.none(), "default"_a = nb::none(),
+           "The value, whose ttl (seconds, timedelta, datetime) is set; or `default`.")
       .def(
           "get_item",
           [](py_client& c, nb::handle key, bool ttl, bool last_access, bool hit_before, bool size,
@@ -469,44 +474,56 @@ void bind_client(nb::module_& m) {
                               item_options(ttl, last_access, hit_before, size, vivify, recache));
           },
           "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
-          "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
-      .def("get_many", &py_client::get_many, "keys"_a, "errors_too"_a = false)
+          "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none(),
+          "(value, attributes), or None.")
+      .def("get_many", &py_client::get_many, "keys"_a, "errors_too"_a = false,
+           "{key: value} of the hits; what failed raises, or is its exception.")
       .def("store", &py_client::store, "verb"_a, "key"_a, "value"_a.none(), "ttl"_a.none() = 0,
-           "cas"_a = 0, "min_compress"_a = nb::none())
+           "cas"_a = 0, "min_compress"_a = nb::none(),
+           "What set, add, replace and cas are made of.")
       .def(
           "set",
           [](py_client& c, nb::handle key, nb::handle value, nb::handle ttl,
              std::optional<std::size_t> min_compress) {
             return c.store("set", key, value, ttl, 0, min_compress);
           },
-          "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "min_compress"_a = nb::none())
+          "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
+          "Stores, whatever is there. True. `ttl`: seconds (0, None: for ever; negative: expired), "
+          "a timedelta or a datetime.")
       .def("set_many", &py_client::set_many, "pairs"_a, "ttl"_a.none() = 0,
-           "min_compress"_a = nb::none())
-      .def("get_raw", &py_client::get_raw, "key"_a)
+           "min_compress"_a = nb::none(), "{key: exception} of those that were not stored.")
+      .def("get_raw", &py_client::get_raw, "key"_a, "(bytes, flags, cas), or None.")
       .def("gat_raw", &py_client::gat_raw, "key"_a, "ttl"_a.none())
       .def("get_many_raw", &py_client::get_many_raw, "keys"_a, "cas"_a = false,
            "errors_too"_a = false)
       .def("store_raw", &py_client::store_raw, "verb"_a, "key"_a, "value"_a, "flags"_a = 0,
            "ttl"_a.none() = 0, "cas"_a = 0, "quiet"_a = false)
       .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a.none() = 0)
-      .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0)
-      .def("delete_many", &py_client::remove_many, "keys"_a)
-      .def("delete_everywhere", &py_client::remove_everywhere, "key"_a)
-      .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0)
+      .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0,
+           "False when there was no item.")
+      .def("delete_many", &py_client::remove_many, "keys"_a,
+           "{key: exception} of what failed; a miss is no failure.")
+      .def("delete_everywhere", &py_client::remove_everywhere, "key"_a,
+           "{server: whether it had the item}, for keys that moved between them.")
+      .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0,
+           "Sets the ttl; False when there is no item.")
       .def(
           "incr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
              std::optional<std::uint64_t> initial,
              nb::handle ttl) { return c.count(true, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0)
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0,
+          "The counter's new value; None when there is none. `initial` creates it.")
       .def(
           "decr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
              std::optional<std::uint64_t> initial,
              nb::handle ttl) { return c.count(false, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0)
-      .def("flush_all", &py_client::flush_all, "delay"_a = 0)
-      .def("stats", &py_client::stats, "group"_a = "")
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0,
+          "As incr, but downwards; it stops at 0.")
+      .def("flush_all", &py_client::flush_all, "delay"_a = 0,
+           "Drops everything on every server, after `delay` seconds. {server: True or exception}")
+      .def("stats", &py_client::stats, "group"_a = "", "{server: {name: int, float or str}}")
       .def("version", &py_client::version)
       .def("ping", &py_client::ping)
       .def("verbosity", &py_client::verbosity, "level"_a)
@@ -523,14 +540,16 @@ void bind_client(nb::module_& m) {
           "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
           "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
       .def("settings", &py_client::settings)
-      .def("which", &py_client::which, "key"_a)
+      .def("which", &py_client::which, "key"_a, "The server that a key lives on.")
       .def("places", &py_client::places, "key"_a)
       .def("servers", &py_client::servers)
       .def("add_server", &py_client::add_server, "server"_a)
       .def("remove_server", &py_client::remove_server, "server"_a)
       .def("replace_servers", &py_client::replace_servers, "servers"_a)
-      .def("disconnect", &py_client::disconnect)
-      .def("unclaimed_errors", &py_client::unclaimed_errors)
+      .def("disconnect", &py_client::disconnect,
+           "Closes idle connections; the next call opens what it needs.")
+      .def("unclaimed_errors", &py_client::unclaimed_errors,
+           "Failures of quiet calls, which nobody waited for.")
       .def_prop_ro("timeout", &py_client::timeout);
   // (name, host, port), or for a unix socket (name, path, None).
   m.def(

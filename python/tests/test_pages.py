@@ -47,3 +47,11 @@ def test_what_the_page_says_of_verbs_is_true(flush):
         elif code:
             exec(code, names)
     assert checked >= 12
+
+
+def test_what_is_named_on_the_page_is_there(flush):
+    import memcxx
+    assert memcxx.aio.Client.__module__ == "memcxx.aio"
+    assert memcxx.green.Client.__module__ == "memcxx.green"
+    with pytest.raises(AttributeError):
+        memcxx.nothing_of_the_kind
