@@ -167,6 +167,11 @@ bool fault_proxy::is_holding() {
   return may_pass_ == 0;
 }
 
+std::size_t fault_proxy::passed() {
+  const std::scoped_lock hold(lock_);
+  return passed_;
+}
+
 void fault_proxy::release() {
   {
     const std::scoped_lock hold(lock_);

@@ -61,7 +61,7 @@ class fault_proxy {
   [[nodiscard]] bool is_holding();
   void release();
   // Bytes of answers passed on so far.
-  [[nodiscard]] std::size_t passed() const { return passed_; }
+  [[nodiscard]] std::size_t passed();
 
  private:
   using clock = std::chrono::steady_clock;
@@ -88,11 +88,11 @@ class fault_proxy {
 
   std::atomic<bool> stop_{false};
   std::atomic<std::size_t> accepted_{0};
-  std::atomic<std::size_t> passed_{0};
   std::array<std::atomic<std::size_t>, fault_kinds> counts_{};
   std::mutex lock_;
   fault_rates rates_{};
   std::size_t may_pass_ = SIZE_MAX;
+  std::size_t passed_ = 0;
   std::thread thread_;
 };
 
