@@ -86,6 +86,13 @@ class call {
   // Fills `out`; views in it stay valid until response i has been delivered. A refusal (a ttl that
   // cannot be sent) ends request i before any I/O.
   virtual protocol::refusal request(std::size_t i, protocol::request& out) const noexcept = 0;
+  // The same, where `out` is what this step gave for another index: what is alike may stay.
+  virtual protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept {
+    out = {};
+    return request(i, out);
+  }
+  // Whether this step's requests are gets that differ in nothing but their keys.
+  [[nodiscard]] virtual bool differs_by_key() const noexcept { return false; }
   virtual std::span<char> on_value(std::size_t i, const protocol::response& head,
                                    std::size_t size) noexcept;
   // `server` names who answered, or failed to; empty when nobody was asked.
@@ -162,6 +169,9 @@ struct store {
   store_options options = {};
 
   protocol::refusal to_request(protocol::request& out) const noexcept;
+  // What to_request fills in beside the verb and its key and value. Sets every field that stores
+  // have, so that `out` may have been another store.
+  static protocol::refusal put(const store_options& o, bool quiet, protocol::request& out) noexcept;
   static void read(const protocol::response& r, stored& out) { out.cas = r.cas; }
 };
 

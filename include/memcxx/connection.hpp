@@ -79,6 +79,10 @@ class connection {
   // when the protocol cannot carry the request; nothing of it was written then.
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
+  // The last request once more, with another key: of a quiet get whose line is still being written.
+  // False, and nothing was done, when it was none; submit() it then. Prefix and key have passed
+  // check_key, as with request::text_key.
+  bool submit_again(std::string_view key, protocol::response_handler& to, std::uint32_t tag);
   // Ends a run of quiet requests, so that each of them gets its response. Does nothing when the
   // last request was not quiet.
   void fence();

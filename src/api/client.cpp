@@ -49,6 +49,47 @@ uniform_call<Command, Make> uniform(std::size_t n, Make make) {
   return {n, std::move(make)};
 }
 
+// The entries of set_many. Silence is success: what fails answers, and the last of a run always
+// does.
+class entries_call final : public call {
+ public:
+  explicit entries_call(std::span<const store_entry> entries)
+      : entries_(entries), replies_(entries.size(), cancelled()) {}
+
+  std::size_t size() const noexcept override { return entries_.size(); }
+  protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
+    return request_after(i, out);
+  }
+  protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept override {
+    const store_entry& e = entries_[i];
+    out.op = protocol::verb::set;
+    out.key = e.key;
+    out.value = e.value;
+    return commands::store::put(e.options, e.value.size() <= surely_accepted, out);
+  }
+  void on_response(std::size_t i, const protocol::response& r,
+                   std::string_view server) noexcept override {
+    result<stored>& reply = replies_[i];
+    if (r.status == errc::ok) {
+      reply = stored{r.cas};
+      return;
+    }
+    try {
+      reply = std::unexpected(error_of(r, server));
+    } catch (...) {
+      reply = std::unexpected(error(errc::out_of_memory));
+    }
+  }
+
+  many<stored> take() { return many<stored>(std::move(replies_)); }
+
+ private:
+  static result<stored> cancelled() { return std::unexpected(error(errc::cancelled)); }
+
+  std::span<const store_entry> entries_;
+  std::vector<result<stored>> replies_;
+};
+
 template <class Command>
 std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
                                                               const Command& command) {
@@ -141,15 +182,9 @@ items client::get_many(std::initializer_list<std::string_view> keys, get_options
 }
 
 many<stored> client::set_many(std::span<const store_entry> entries) {
-  auto c = uniform<commands::store>(entries.size(), [entries](std::size_t i) {
-    const store_entry& e = entries[i];
-    commands::store one{protocol::verb::set, e.key, e.value, e.options};
-    // Silence is success: what fails answers, and the last of a run always does.
-    one.options.quiet = e.value.size() <= surely_accepted;
-    return one;
-  });
+  entries_call c(entries);
   run(c);
-  return many<stored>(c.take());
+  return c.take();
 }
 
 many<stored> client::set_many(std::initializer_list<store_entry> entries) {

@@ -150,20 +150,24 @@ refusal store::to_request(request& out) const noexcept {
   out.op = op;
   out.key = key;
   out.value = value;
-  if (options.min_compress) {
+  return put(options, options.quiet, out);
+}
+
+refusal store::put(const store_options& o, bool quiet, request& out) noexcept {
+  if (o.min_compress) {
     return {errc::invalid_argument, "min_compress is for typed stores, as set<std::string>(…)"};
   }
-  out.flags = options.flags;
-  out.cas = options.cas;
-  out.quiet = options.quiet;
-  out.invalidate = options.invalidate;
-  out.opaque = options.opaque;
+  out.flags = o.flags;
+  out.cas = o.cas;
+  out.quiet = quiet;
+  out.invalidate = o.invalidate;
+  out.opaque = o.opaque;
   // The answer to a quiet store is not waited for, so it need not be long.
-  out.wants = options.quiet ? want::nothing : want::cas;
-  if (op == verb::cas && options.cas == 0) {
+  out.wants = quiet ? want::nothing : want::cas;
+  if (out.op == verb::cas && o.cas == 0) {
     return {errc::invalid_argument, "cas: the token is 0; read the item with .cas = true"};
   }
-  return put_ttl(options.ttl, out.ttl);
+  return put_ttl(o.ttl, out.ttl);
 }
 
 refusal remove::to_request(request& out) const noexcept {

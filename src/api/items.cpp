@@ -77,6 +77,11 @@ protocol::refusal items_call::request(std::size_t i, protocol::request& out) con
   return commands::get{gathered_.entries_[i].key, options_}.to_request(out);
 }
 
+protocol::refusal items_call::request_after(std::size_t i, protocol::request& out) const noexcept {
+  out.key = gathered_.entries_[i].key;  // one request() was not refused, and only the keys differ
+  return {};
+}
+
 std::span<char> items_call::on_value(std::size_t i, const protocol::response&,
                                      std::size_t n) noexcept try {
   char* const at = gathered_.arena_->take(n);
@@ -90,11 +95,12 @@ void items_call::on_response(std::size_t i, const protocol::response& r,
                              std::string_view server) noexcept {
   items::entry& e = gathered_.entries_[i];
   try {
-    e.status = error_of(r, server);
     if (r.status != errc::ok) {
+      e.status = error_of(r, server);
       e.value = {};
       return;
     }
+    e.status = {};
     // Either it was read straight into the arena, or it is still in the receive buffer.
     if (r.value.data() != e.value.data()) e.value = gathered_.arena_->copy(r.value);
     e.flags = r.flags;

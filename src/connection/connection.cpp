@@ -80,6 +80,10 @@ protocol::refusal connection::submit(const protocol::request& r, protocol::respo
                                      std::uint32_t tag) {
   return state_->submit(r, to, tag);
 }
+bool connection::submit_again(std::string_view key, protocol::response_handler& to,
+                              std::uint32_t tag) {
+  return state_->submit_again(key, to, tag);
+}
 void connection::fence() { state_->fence(); }
 
 std::span<const std::span<const char>> connection::output() { return state_->out.output(); }

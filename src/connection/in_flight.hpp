@@ -7,7 +7,6 @@
 #include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <memcxx/protocol/request.hpp>
 #include <memcxx/protocol/response.hpp>
@@ -47,18 +46,19 @@ class in_flight_queue {
  public:
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-  [[nodiscard]] pending& operator[](std::size_t i) noexcept {
-    return ring_[(first_ + i) & (ring_.size() - 1)];
-  }
+  [[nodiscard]] pending& operator[](std::size_t i) noexcept { return ring_[(first_ + i) & mask_]; }
   [[nodiscard]] pending& front() noexcept { return ring_[first_]; }
   [[nodiscard]] pending& back() noexcept { return (*this)[size_ - 1]; }
 
   // Makes sure that the next push cannot fail.
   void make_room() {
-    if (size_ < ring_.size()) return;
-    std::vector<pending> larger(ring_.empty() ? 16 : ring_.size() * 2);
+    if (size_ < capacity_) return;
+    const std::size_t wanted = capacity_ == 0 ? 16 : capacity_ * 2;
+    auto larger = std::make_unique<pending[]>(wanted);
     for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
     ring_ = std::move(larger);
+    capacity_ = wanted;
+    mask_ = wanted - 1;
     first_ = 0;
   }
   pending& push() noexcept {
@@ -67,12 +67,14 @@ class in_flight_queue {
   }
   void pop() noexcept {
     if (ring_[first_].kept_key) ring_[first_].kept_key.reset();
-    first_ = (first_ + 1) & (ring_.size() - 1);
+    first_ = (first_ + 1) & mask_;
     --size_;
   }
 
  private:
-  std::vector<pending> ring_;  // a power of two
+  std::unique_ptr<pending[]> ring_;
+  std::size_t capacity_ = 0;  // a power of two
+  std::size_t mask_ = 0;      // capacity_ - 1
   std::size_t first_ = 0;
   std::size_t size_ = 0;
 };

@@ -109,8 +109,11 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
 
 std::size_t connection::state::find(const parsed& p, const response& r) {
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (is_for(waiting[i], p, r)) return i;
-    if (!waiting[i].quiet) break;  // it has to answer first
+    pending& e = waiting[i];
+    // A quiet one answers only with its opaque.
+    const bool silent = e.quiet && !r.has_opaque && e.form != wire_form::classic;
+    if (!silent && is_for(e, p, r)) return i;
+    if (!e.quiet) break;  // it has to answer first
   }
   return not_found;
 }
@@ -181,6 +184,10 @@ connection::state::matched connection::state::match_line(const parsed& p, respon
   line_cursor = 0;
   if (p.kind == reply_kind::end) r.status = errc::miss;
   for (std::size_t i = 0; i < size; ++i) {
+    if (waiting.front().answered) {
+      waiting.pop();
+      continue;
+    }
     response each = r;
     answer_front(each);
   }
@@ -224,8 +231,8 @@ bool connection::state::resolve_before(std::size_t target) {
     unclear = std::to_string(errors.size()) + " of " + std::to_string(target) +
               " requests failed: " + errors.front().text;
   }
+  response r;
   for (std::size_t i = 0; i < target; ++i) {
-    response r;
     if (errors.empty()) {
       r.status = waiting.front().reads() ? errc::miss : errc::ok;
     } else {

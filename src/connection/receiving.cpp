@@ -78,9 +78,41 @@ void connection::state::received(std::size_t n) {
 }
 
 void connection::state::deliver() {
-  while (failure == errc::ok && deliver_one()) {
+  while (failure == errc::ok && (deliver_item() || deliver_one())) {
   }
   if (waiting.size() <= options.max_in_flight / 2) full = false;
+}
+
+// The value whose turn it is in the classic line at the front, when it is all here and as it should
+// be: what multi-gets are made of. False for everything else, which deliver_one() judges.
+bool connection::state::deliver_item() {
+  if (body.active || waiting.empty() || asking || !waiting.front().is_line()) return false;
+  if (line_cursor > 0 && !waiting[line_cursor - 1].quiet) return false;  // past the line's end
+  const std::string_view here = in.data();
+  // Those that are passed over are misses.
+  constexpr std::size_t most_misses = 16;
+  const std::size_t end = std::min(waiting.size(), line_cursor + most_misses);
+  for (std::size_t i = line_cursor; i < end; ++i) {
+    pending& e = waiting[i];
+    if (e.answered || e.op != verb::get) return false;
+    std::size_t size = 0;
+    const std::size_t head = protocol::classic::parse_item(here, e.prefix, e.key, item, size);
+    if (head == 0) {
+      if (!e.quiet) return false;
+      continue;
+    }
+    if (size > options.max_value_size || here.size() < head + size + 2) return false;
+    const char* const value = here.data() + head;
+    if (value[size] != '\r' || value[size + 1] != '\n') return false;
+    item.value = {value, size};
+    answer(e, item);
+    e.answered = true;
+    e.to = nullptr;
+    line_cursor = i + 1;
+    in.consume(head + size + 2);
+    return true;
+  }
+  return false;
 }
 
 // True when something was consumed and there may be more.
@@ -91,7 +123,7 @@ bool connection::state::deliver_one() {
     fail(errc::protocol_error, "the server sent bytes that nothing asked for");
     return false;
   }
-  response r;
+  response& r = reply;  // each parser begins by clearing it
   const parsed p = waiting.front().form == wire_form::binary ? protocol::binary::parse(in.data(), r)
                                                              : parse_text(in.data(), r);
   if (p.what == parsed::outcome::need_more) return false;

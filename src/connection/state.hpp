@@ -29,8 +29,13 @@ struct connection::state {
                                         detail::wire_form form) const noexcept;
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
+  bool submit_again(std::string_view key, protocol::response_handler& to, std::uint32_t tag);
+  detail::pending& enqueue(const protocol::request& r, protocol::response_handler& to,
+                           std::uint32_t tag, detail::wire_form form, bool quiet);
+  void close_when_full();
   void write(const protocol::request& r, detail::wire_form form);
   void write_get(const protocol::request& r, bool quiet);
+  void end_long_line();
   void end_line();
   void fence();
   void ask_for_meta();
@@ -43,6 +48,7 @@ struct connection::state {
   void received(std::size_t n);
   void deliver();
   bool deliver_one();
+  bool deliver_item();
   bool begin_body(const protocol::parsed& p, protocol::response& r);
   bool begin_counter(const protocol::parsed& p, protocol::response& r);
   bool end_body();
@@ -107,6 +113,8 @@ struct connection::state {
   // classic line, which may come in any order.
   std::size_t current = 0;
   std::size_t line_cursor = 0;  // where in its line the next value is expected
+  protocol::response item;      // of deliver_item
+  protocol::response reply;     // of deliver_one
   std::size_t stat_bytes = 0;   // of the statistics that are being answered
   static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;
 

@@ -8,6 +8,7 @@
 #include <memcxx/protocol/meta.hpp>
 
 #include "connection/state.hpp"
+#include "protocol/checks.hpp"
 
 namespace memcxx {
 
@@ -102,6 +103,14 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   if (speaks == protocol_choice::automatic) {
     return {errc::invalid_argument, "the handshake is not over"};
   }
+  // A run of gets: one more key in the line that is being written.
+  if (line_open && given.op == verb::get && protocol::is_plain(given) &&
+      line_cas == asks(given.wants, want::cas)) {
+    enqueue(given, to, tag, wire_form::classic, given.quiet);
+    write_get(given, given.quiet);
+    close_when_full();
+    return {};
+  }
   const wire_form form = form_for(given);
   if (const refusal no = check(given, form)) return no;
 
@@ -121,55 +130,100 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   if (!r.quiet) quiet_run = 0;
   if (form != wire_form::classic && r.quiet) ++quiet_run;
 
+  pending& e = enqueue(given, to, tag, form, r.quiet);
+  e.opaque = r.opaque;
+  if (line) {
+    write_get(r, r.quiet);
+  } else {
+    write(r, form);
+  }
+  close_when_full();
+  return {};
+}
+
+bool connection::state::submit_again(std::string_view key, protocol::response_handler& to,
+                                     std::uint32_t tag) {
+  if (!line_open || waiting.back().abandoned) return false;
+  waiting.make_room();
+  const pending& last = waiting.back();
+  char* const at = out.reserve(protocol::classic::max_head);
+  pending& e = waiting.push();
+  e.prefix = last.prefix;
+  e.key = key;
+  e.to = &to;
+  e.begin = out.end();
+  e.tag = tag;
+  e.opaque = e.given_opaque = 0;
+  e.op = verb::get;
+  e.form = wire_form::classic;
+  e.quiet = true;
+  e.abandoned = e.answered = false;
+  e.wants_value = true;
+  out.commit(protocol::classic::add_get(e.prefix, key, at));
+  ++line_keys;
+  end_long_line();
+  close_when_full();
+  return true;
+}
+
+// Nothing that follows in submit() fails for want of memory: there is room for the request, and in
+// the buffer for its bytes.
+pending& connection::state::enqueue(const request& r, protocol::response_handler& to,
+                                    std::uint32_t tag, wire_form form, bool quiet) {
   waiting.make_room();
   out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
-
   pending& e = waiting.push();
   e.prefix = r.prefix;
   e.key = r.key;
   e.to = &to;
   e.begin = out.end();
   e.tag = tag;
-  e.opaque = r.opaque;
-  e.given_opaque = given.opaque;
+  e.opaque = 0;
+  e.given_opaque = r.opaque;
   e.op = r.op;
   e.form = form;
-  e.quiet = r.quiet;
+  e.quiet = quiet;
   e.abandoned = e.answered = false;
   e.wants_value = asks(r.wants, want::value);
+  return e;
+}
 
-  if (line) {
-    write_get(r, r.quiet);
-  } else {
-    write(r, form);
-  }
-  if (waiting.size() >= options.max_in_flight) {
-    full = true;
-    fence();  // a full queue that is silent would wait forever
-  }
-  return {};
+// A full queue that is silent would wait forever.
+void connection::state::close_when_full() {
+  if (waiting.size() < options.max_in_flight) return;
+  full = true;
+  fence();
 }
 
 void connection::state::write(const request& r, wire_form form) {
-  char* at = out.reserve(protocol::classic::max_head);
+  const bool has_value = protocol::carries_value(r.op);
+  const bool copies = has_value && r.value.size() <= options.copy_below;
+  char* const at = out.reserve(protocol::classic::max_head + (copies ? r.value.size() + 2 : 0));
+  std::size_t n = 0;
   switch (form) {
     case wire_form::classic:
-      out.commit(protocol::classic::encode(r, at));
+      n = protocol::classic::encode(r, at);
       break;
     case wire_form::meta:
-      out.commit(protocol::meta::encode(r, at));
+      n = protocol::meta::encode(r, at);
       break;
     case wire_form::binary:
-      out.commit(protocol::binary::encode(r, at));
+      n = protocol::binary::encode(r, at);
       break;
   }
-  if (!protocol::carries_value(r.op)) return;
-  if (r.value.size() <= options.copy_below) {
-    out.append(r.value);
-  } else {
-    out.refer(r.value);
+  const bool ends_line = has_value && form != wire_form::binary;
+  if (copies) {
+    if (!r.value.empty()) std::memcpy(at + n, r.value.data(), r.value.size());
+    n += r.value.size();
+    if (ends_line) {
+      std::memcpy(at + n, line_end.data(), line_end.size());
+      n += line_end.size();
+    }
   }
-  if (form != wire_form::binary) out.append(line_end);
+  out.commit(n);
+  if (!has_value || copies) return;
+  out.refer(r.value);
+  if (ends_line) out.append(line_end);
 }
 
 void connection::state::write_get(const request& r, bool quiet) {
@@ -181,10 +235,18 @@ void connection::state::write_get(const request& r, bool quiet) {
     line_begin = out.end();
     out.commit(protocol::classic::open_get(r, at));
   } else {
-    out.commit(protocol::classic::add_get(r, at));
+    out.commit(protocol::classic::add_get(r.prefix, r.key, at));
   }
   ++line_keys;
-  if (!quiet || line_keys >= keys_per_line || out.end() - line_begin >= bytes_per_line) end_line();
+  if (!quiet) {
+    end_line();
+  } else {
+    end_long_line();
+  }
+}
+
+void connection::state::end_long_line() {
+  if (line_keys >= keys_per_line || out.end() - line_begin >= bytes_per_line) end_line();
 }
 
 void connection::state::end_line() {

@@ -57,6 +57,13 @@ class runner {
     }
   }
 
+  // With a connection over which the leg was begun already.
+  void go_on(std::unique_ptr<link> l, clock::time_point now) noexcept {
+    began_ = now;
+    link_ = std::move(l);
+    stage_ = stage::running;
+  }
+
   void finish() noexcept { stage_ = stage::finished; }
 
   // Goes on as far as it can without waiting.
@@ -186,6 +193,25 @@ class run {
   run(const run&) = delete;
   run& operator=(const run&) = delete;
 
+  // With what was claimed for the one runner, which may have read already.
+  void go_on(runner& r, server::claim c, bool waited) {
+    if (c.idle == nullptr) {
+      r.begin(std::move(c), now_, deadline_);
+    } else {
+      r.go_on(std::move(c.idle), now_);
+    }
+    if (waited) {
+      waited_ = true;
+      now_ = clock::now();
+    }
+    if (r.where() == runner::stage::running && r.connected()->wire.failed()) {
+      r.settle(now_, deadline_);
+    } else {
+      r.pump(now_, deadline_);
+    }
+    work();
+  }
+
   void go() {
     bool unclaimed = false;
     for (runner& r : runners_) {
@@ -309,14 +335,57 @@ class run {
   std::vector<pollfd> many_;
 };
 
+// The common call: an idle connection takes all of it, and one read brings the answer. Nothing else
+// is to be done for it. True when that was so. Otherwise `c` is what was claimed for the call, and
+// `waited` whether it has read: it goes on from there.
+bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
+                   std::chrono::milliseconds timeout, clock::time_point now, server::claim& c,
+                   bool& waited) {
+  if (s.custom() != nullptr || !s.is_spotless() || x.quiet()) return false;
+  c = s.try_claim(now);
+  if (c.idle == nullptr) return false;
+  link& used = *c.idle;
+  try {
+    l.begin(true);
+    l.fill(used.wire);
+    if (!used.flush() || !l.submitted()) return false;
+    used.io.set_read_timeout(timeout);
+    if (used.io.read_timeout() != timeout) return false;
+    waited = true;
+    if (!used.receive(true) || !l.done() || used.unasked) return false;
+    if (used.wire.failed() || used.wire.in_flight() != 0) return false;
+  } catch (...) {
+    s.discard(std::move(c.idle));
+    s.give_back_slot();
+    throw;
+  }
+  used.last_used = now;
+  s.give_back(std::move(c.idle));
+  return true;
+}
+
+void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::milliseconds timeout,
+               clock::time_point now, clock::time_point deadline,
+               std::vector<server::event>& events) {
+  server::claim c;
+  bool waited = false;
+  // The kernel's time-out is the call's only as long as no time has passed.
+  if (deadline - now >= timeout && run_in_one_go(x, l, s, timeout, now, c, waited)) return;
+  runner one(x, l, s, events);
+  run rest({&one, 1}, timeout, now, deadline);
+  if (c.granted()) {
+    rest.go_on(one, std::move(c), waited);
+  } else {
+    rest.go();
+  }
+}
+
 void run_round(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
                std::chrono::milliseconds timeout, clock::time_point now, clock::time_point deadline,
                std::vector<server::event>& events) {
   const std::span<routing::leg> legs = x.legs();
   if (legs.size() == 1) {
-    runner one(x, legs[0], *servers[legs[0].server()], events);
-    run({&one, 1}, timeout, now, deadline).go();
-    return;
+    return run_alone(x, legs[0], *servers[legs[0].server()], timeout, now, deadline, events);
   }
   std::vector<runner> many;
   many.reserve(legs.size());

@@ -12,7 +12,7 @@ using text::reader;
 using text::writer;
 
 bool is_text_key(const request& r) noexcept {
-  return is_text_safe(r.key) && (r.prefix.empty() || is_text_safe(r.prefix));
+  return r.text_key || (is_text_safe(r.key) && (r.prefix.empty() || is_text_safe(r.prefix)));
 }
 
 // Writes prefix and key as one base64 text (RFC 4648, with padding).
@@ -132,6 +132,7 @@ std::size_t encode_count(const request& r, writer& w) noexcept {
 bool has(verb v) noexcept { return names_item(v) || v == verb::ping; }
 
 refusal check(const request& r) noexcept {
+  if (is_plain(r)) return {};
   if (!has(r.op)) return {errc::not_supported, "the meta protocol has no command for this verb"};
   if (names_item(r.op)) {
     if (const refusal no = check_key(r.prefix, r.key, true)) return no;

@@ -35,10 +35,17 @@ class writer {
     return *this;
   }
   writer& number(std::uint64_t n) noexcept {
+    // Lengths, flags and opaques are mostly short, and std::to_chars begins by counting digits.
+    if (n < 10'000) return short_number(static_cast<std::uint32_t>(n));
+    if (n < 100'000'000) {
+      const auto m = static_cast<std::uint32_t>(n);
+      return short_number(m / 10'000).four_digits(m % 10'000);
+    }
     at_ = std::to_chars(at_, at_ + 20, n).ptr;
     return *this;
   }
   writer& number(std::int32_t n) noexcept {
+    if (n >= 0) return number(static_cast<std::uint64_t>(n));
     at_ = std::to_chars(at_, at_ + 11, n).ptr;
     return *this;
   }
@@ -49,6 +56,28 @@ class writer {
   [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
 
  private:
+  // Of a number below 10,000, its four digits from the left in the lowest byte on.
+  static std::uint32_t digits_of(std::uint32_t n) noexcept {
+    const std::uint32_t halves = n / 100 | n % 100 << 16U;
+    const std::uint32_t tens = halves * 103 >> 10U & 0x000f000fU;
+    return tens | (halves - tens * 10) << 8U;
+  }
+  static constexpr std::uint32_t zeros = 0x30303030U;  // "0000"
+
+  writer& four_digits(std::uint32_t n) noexcept { return put(digits_of(n) | zeros, 4); }
+  writer& short_number(std::uint32_t n) noexcept {
+    const std::uint32_t digits = digits_of(n);
+    const auto skipped = static_cast<unsigned>(std::countr_zero(digits | 0x01000000U)) / 8;
+    return put((digits | zeros) >> skipped * 8, 4 - skipped);
+  }
+  // Writes the lowest `n` of four bytes, and may write over the rest of four.
+  writer& put(std::uint32_t four, std::size_t n) noexcept {
+    if constexpr (std::endian::native == std::endian::big) four = std::byteswap(four);
+    std::memcpy(at_, &four, sizeof four);
+    at_ += n;
+    return *this;
+  }
+
   char* begin_;
   char* at_;
 };
@@ -133,6 +162,7 @@ class reader {
 
   // Decimal digits, of a number that is at most `most`. False leaves the reader anywhere.
   bool number(std::uint64_t& out, std::uint64_t most = UINT64_MAX) noexcept {
+    if (short_number(out)) return out <= most;
     const char* const start = at_;
     // Nineteen digits cannot overflow 64 bits; the twentieth may, and there is no more.
     const char* const safe = end_ - start > 19 ? start + 19 : end_;
@@ -156,6 +186,31 @@ class reader {
   }
 
  private:
+  // A number of one to seven digits with at least one byte behind them, from eight bytes at once:
+  // digits become a byte each, the first is moved behind leading zeros, and neighbours are added up
+  // to pairs, fours, and the whole. False when it is none, and the reader stays.
+  bool short_number(std::uint64_t& out) noexcept {
+    if constexpr (std::endian::native == std::endian::big) return false;
+    if (end_ - at_ < 8) return false;
+    constexpr std::uint64_t every_byte = 0x0101010101010101U;
+    std::uint64_t eight;
+    std::memcpy(&eight, at_, sizeof eight);
+    const std::uint64_t digits = eight ^ every_byte * '0';
+    const std::uint64_t others =
+        (((digits & every_byte * 0x7f) + every_byte * (0x80 - 10)) | digits) & every_byte * 0x80;
+    if (others == 0) return false;
+    const auto bits = static_cast<unsigned>(std::countr_zero(others)) & ~7U;
+    if (bits == 0) return false;
+    const std::uint64_t moved = digits << (64 - bits);
+    const std::uint64_t pairs = moved * 10 + (moved >> 8);
+    constexpr std::uint64_t outer = 0x000000ff000000ffU;
+    out = ((pairs & outer) * (100 + (std::uint64_t{1'000'000} << 32)) +
+           (pairs >> 16 & outer) * (1 + (std::uint64_t{10'000} << 32))) >>
+          32;
+    at_ += bits / 8;
+    return true;
+  }
+
   // Above 9 for every byte that is no digit.
   static unsigned digit_of(char c) noexcept {
     return static_cast<unsigned char>(c) - unsigned{'0'};

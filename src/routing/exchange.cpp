@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include <memcxx/protocol/binary.hpp>
 #include <memcxx/protocol/classic.hpp>
@@ -120,24 +121,29 @@ void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noex
   call_.on_response(index, r, {});
 }
 
-// Fills in the request; false when it was refused.
-bool exchange::accept(std::uint32_t index, request& r) noexcept {
-  if (const protocol::refusal no = call_.request(index, r)) {
+bool exchange::accept_key(std::uint32_t index, const request& r) noexcept {
+  const protocol::refusal no = protocol::check_key(r.prefix, r.key, any_byte_);
+  if (!no) return true;
+  try {
+    refuse(index, no.code, describe_key(r.prefix, r.key, no.why));
+  } catch (...) {
+    refuse(index, no.code, no.why);
+  }
+  return false;
+}
+
+// Fills in the request; false when it was refused. `filled`: `r` is another request of this call.
+bool exchange::accept(std::uint32_t index, request& r, bool filled) noexcept {
+  if (const protocol::refusal no =
+          filled ? call_.request_after(index, r) : call_.request(index, r)) {
     refuse(index, no.code, no.why);
     return false;
   }
+  if (filled && differs_by_key_) return accept_key(index, r);
   if (protocol::names_item(r.op)) {
     r.prefix = topology_.prefix;
-    const bool any_byte =
-        options_.protocol == protocol_choice::meta || options_.protocol == protocol_choice::binary;
-    if (const protocol::refusal no = protocol::check_key(r.prefix, r.key, any_byte)) {
-      try {
-        refuse(index, no.code, describe_key(r.prefix, r.key, no.why));
-      } catch (...) {
-        refuse(index, no.code, no.why);
-      }
-      return false;
-    }
+    r.text_key = !any_byte_;
+    if (!accept_key(index, r)) return false;
   }
   if (r.value.size() > options_.max_value_size) {
     try {
@@ -158,20 +164,12 @@ bool exchange::accept(std::uint32_t index, request& r) noexcept {
 
 void exchange::prepare(route how, std::uint32_t only) {
   const std::size_t n = call_.size();
+  differs_by_key_ = call_.differs_by_key();
   const bool plain = how != route::by_key || is_plain();
-  request r;
-  if (n == 1 && plain) {  // the common call: nothing to sort, nothing to allocate
-    if (!accept(0, r)) return;
-    const std::uint32_t server = how == route::by_key ? topology_.home(r.key) : only;
-    if (server == topology::no_server) {
-      refuse(0, errc::invalid_argument, names_nobody);
-      return;
-    }
-    one_.owner_ = this;
-    one_.server_ = server;
-    one_.count_ = 1;
-    has_one_ = true;
-    return;
+  // The common calls: nothing to sort, nothing to allocate.
+  if (plain && how == route::one) return go_to_one(only, n);
+  if (plain && how == route::by_key && (n == 1 || topology_.own == 1)) {
+    return go_to_one(topology::no_server, n);
   }
   if (!plain) {
     courses_.resize(n);
@@ -179,16 +177,17 @@ void exchange::prepare(route how, std::uint32_t only) {
   }
   std::vector<placed> all;
   all.reserve(n);
+  request r;
+  bool filled = false;
   for (std::uint32_t i = 0; i < n; ++i) {
-    r = {};
-    if (!accept(i, r)) continue;
+    if (!filled) r = {};
+    filled = accept(i, r, filled);
+    if (!filled) continue;
     if (!plain) {
       place(i, r, all);
       continue;
     }
-    const std::uint32_t server = how == route::by_key ? topology_.home(r.key)
-                                 : how == route::one  ? only
-                                                      : i;
+    const std::uint32_t server = how == route::by_key ? topology_.home(r.key) : i;
     if (server == topology::no_server) {
       refuse(i, errc::invalid_argument, names_nobody);
     } else {
@@ -196,6 +195,30 @@ void exchange::prepare(route how, std::uint32_t only) {
     }
   }
   deal(all);
+}
+
+// All requests to one server; no_server: that of their keys.
+void exchange::go_to_one(std::uint32_t server, std::size_t n) {
+  std::uint32_t i = 0;
+  while (i < n && !accept(i, first_.what, false)) {
+    first_.what = {};
+    ++i;
+  }
+  if (i == n) return;
+  if (server == topology::no_server) server = topology_.home(first_.what.key);
+  if (server == topology::no_server) return refuse(i, errc::invalid_argument, names_nobody);
+  one_.owner_ = this;
+  one_.server_ = server;
+  one_.count_ = n;
+  one_.next_ = one_.answered_ = i;  // those before were refused
+  if (n > 1 && quiet()) {
+    one_.settled_.reserve(n);
+    for (std::uint32_t refused = 0; refused < i; ++refused) one_.settled_.push_back(refused);
+  }
+  one_.adapt(first_.what);
+  first_.filled = true;
+  checks_late_ = true;
+  has_one_ = true;
 }
 
 // Each server's requests are in the order of the call.
@@ -210,7 +233,7 @@ void exchange::deal(std::span<const placed> all) {
   order_.resize(all.size());
   std::vector<std::uint32_t> at(first.begin(), first.end() - 1);
   for (const placed& p : all) order_[at[p.server]++] = p.index;
-  has_one_ = false;
+  has_one_ = checks_late_ = false;
   many_.clear();
   many_.reserve(used);
   for (std::uint32_t s = 0; s + 1 < first.size(); ++s) {
@@ -245,14 +268,47 @@ void leg::advance() noexcept {
   }
 }
 
+// One that was accepted before.
 void leg::request(std::uint32_t index, protocol::request& out) const noexcept {
   out = {};
-  (void)owner_->call_.request(index, out);  // accepted before
-  if (!protocol::names_item(out.op)) return;
-  out.prefix = owner_->topology_.prefix;
+  (void)owner_->call_.request(index, out);
+  adapt(out);
+}
+
+void leg::adapt(protocol::request& r) const noexcept {
+  if (!protocol::names_item(r.op)) return;
+  r.prefix = owner_->topology_.prefix;
+  r.text_key = !owner_->any_byte_;
   if (server_ < owner_->topology_.own) return;
-  out.ttl = ttl_in_gutter(out.ttl);
-  if (out.vivify_ttl) out.vivify_ttl = ttl_in_gutter(*out.vivify_ttl);
+  r.ttl = ttl_in_gutter(r.ttl);
+  if (r.vivify_ttl) r.vivify_ttl = ttl_in_gutter(*r.vivify_ttl);
+}
+
+// The next request that can be sent; those before it are refused. False when there is none.
+bool leg::next(std::uint32_t& index, slot& out) noexcept {
+  while (upcoming(index)) {
+    const bool again = again_at_ < again_.size();
+    // In a gutter an earlier request is no longer as its call gave it.
+    const bool after = out.filled && server_ < owner_->topology_.own;
+    if (owner_->checks_late_ && !again) {
+      out.filled = owner_->accept(index, out.what, after);
+      if (!out.filled) {
+        out.what = {};
+        advance();
+        settle(index);
+        continue;
+      }
+    } else if (after) {
+      (void)owner_->call_.request_after(index, out.what);  // accepted before
+    } else {
+      out.what = {};
+      (void)owner_->call_.request(index, out.what);
+      out.filled = true;
+    }
+    adapt(out.what);
+    return true;
+  }
+  return false;
 }
 
 // In the gutter nothing lives long: it is forgotten soon after the home is back.
@@ -269,35 +325,67 @@ std::int32_t leg::ttl_in_gutter(std::int32_t given) const noexcept {
 void leg::fill(connection& c, protocol::response_handler& as) {
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
-  protocol::request r;
-  request(index, r);
+  if (owner_->differs_by_key_ && count_ > 1) return fill_keys(c, as, index);
+  if (!owner_->checks_late_ || count_ > 1) return fill_many(c, as, index);
+  // The one request was checked, and is at hand unless it is sent for a second time.
+  slot& one = owner_->first_;
+  if (!one.filled && !next(index, one)) return;
+  if (!c.has_room() || c.failed()) return;
+  one.filled = false;
+  one.what.quiet = false;  // it may as well be answered
+  advance();
+  submit(c, as, index, one.what);
+}
+
+void leg::submit(connection& c, protocol::response_handler& as, std::uint32_t index,
+                 const protocol::request& r) {
+  if (const protocol::refusal no = c.submit(r, as, index)) {
+    response refused;
+    refused.status = no.code;
+    refused.text = no.why;
+    refused.unsent = true;
+    settle(index);
+    owner_->outcome(index, refused, topology::no_server);  // no server was asked
+  }
+}
+
+// Gets that differ by their keys: a run, where the protocol has one, which the fence ends.
+void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index) {
+  slot each;
+  bool begun = false;
+  while (c.has_room() && !c.failed() && next(index, each)) {
+    advance();
+    each.what.quiet = true;
+    if (begun && c.submit_again(each.what.key, as, index)) continue;
+    submit(c, as, index, each.what);
+    begun = true;
+  }
+  c.fence();
+}
+
+void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t index) {
+  slot slots[2];
+  slot* one = &slots[0];
+  slot* after = &slots[1];
+  bool more = next(index, *one);
   bool in_run = false;  // of gets that are answered together
-  while (c.has_room() && !c.failed()) {
+  while (more && c.has_room() && !c.failed()) {
     advance();
     std::uint32_t following = 0;
-    protocol::request after;
-    const bool more = upcoming(following);
-    if (more) request(following, after);
+    more = next(following, *after);
+    protocol::request& r = one->what;
     // A lone request may as well be answered; a run of gets is told by its end.
-    const bool begins_run = more && is_run_of_gets(r, after);
-    r.quiet = (r.quiet && count_ > 1) || begins_run || in_run;
+    const bool begins_run = more && is_run_of_gets(r, after->what);
+    const bool given = r.quiet;
+    r.quiet = (given && count_ > 1) || begins_run || in_run;
     in_run = begins_run;
-    if (const protocol::refusal no = c.submit(r, as, index)) {
-      response refused;
-      refused.status = no.code;
-      refused.text = no.why;
-      refused.unsent = true;
-      settle(index);
-      owner_->outcome(index, refused, topology::no_server);  // no server was asked
-    }
-    if (!more) {
-      c.fence();
-      return;
-    }
+    submit(c, as, index, r);
+    r.quiet = given;  // the one after the next is made of it
     index = following;
-    r = after;
+    std::swap(one, after);
   }
-  // No room: what was submitted must be answered, or there never will be any.
+  // All is submitted; or there is no room, and what was submitted must be answered, or there never
+  // will be any.
   c.fence();
 }
 
@@ -318,7 +406,8 @@ void leg::give_up(errc code, std::string_view why) noexcept {
   r.unsent = true;
   reused_ = false;
   std::uint32_t index = 0;
-  while (upcoming(index)) {
+  slot unchecked;
+  while (owner_->checks_late_ ? next(index, unchecked) : upcoming(index)) {
     advance();
     on_response(index, r);
   }
@@ -334,17 +423,12 @@ void leg::finish_unanswered() noexcept {
   answered_ = count_;
 }
 
-// This request has its outcome. Which ones have is only asked when nobody waits for the others.
-void leg::settle(std::uint32_t index) noexcept {
-  ++answered_;
-  if (count_ > 1 && owner_->quiet()) settled_.push_back(index);
-}
-
 void leg::run_on(driver& d, std::chrono::steady_clock::time_point deadline) noexcept {
-  for (; next_ < count_; ++next_) {
-    protocol::request r;
-    request(at(next_), r);
-    d.execute(r, *this, at(next_), deadline);
+  slot each;
+  std::uint32_t index = 0;
+  while (next(index, each)) {
+    advance();
+    d.execute(each.what, *this, index, deadline);
   }
 }
 
@@ -353,6 +437,12 @@ std::span<char> leg::on_value(std::uint32_t tag, const response& head, std::size
 }
 
 void leg::on_response(std::uint32_t tag, const response& r) noexcept {
+  if (r.status == errc::ok && !r.more && owner_->courses_.empty()) {
+    heard_ = true;
+    settle(tag);
+    owner_->call_.on_response(tag, r, owner_->topology_.names[server_]);
+    return;
+  }
   const fault whose = fault_of(r.status);
   heard_ = heard_ || (whose != fault::network && whose != fault::clock);
   if (r.status == errc::connection_closed && reused_ && !retried_) {

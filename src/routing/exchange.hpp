@@ -65,9 +65,25 @@ class leg final : public protocol::response_handler {
   }
   [[nodiscard]] bool upcoming(std::uint32_t& index) const noexcept;
   void advance() noexcept;
+  // A request of the call, with what its server adds. `filled`: whether it holds another one.
+  struct slot {
+    protocol::request what;
+    bool filled = false;
+  };
+  [[nodiscard]] bool next(std::uint32_t& index, slot& out) noexcept;
+  void fill_many(connection& c, protocol::response_handler& as, std::uint32_t index);
+  void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
+  void submit(connection& c, protocol::response_handler& as, std::uint32_t index,
+              const protocol::request& r);
   void request(std::uint32_t index, protocol::request& out) const noexcept;
+  void adapt(protocol::request& r) const noexcept;
   [[nodiscard]] std::int32_t ttl_in_gutter(std::int32_t given) const noexcept;
-  void settle(std::uint32_t index) noexcept;
+  // This request has its outcome. Which ones have is only noted for a quiet call, which may end
+  // before the others have theirs: there is room for it.
+  void settle(std::uint32_t index) noexcept {
+    ++answered_;
+    if (settled_.capacity() != 0) settled_.push_back(index);
+  }
 
   exchange* owner_ = nullptr;
   std::uint32_t server_ = 0;
@@ -94,12 +110,16 @@ class exchange {
 
   // `now` is only read for ttls in a gutter.
   exchange(call& c, const topology& t, const options& o, std::chrono::sys_seconds now = {}) noexcept
-      : call_(c), topology_(t), options_(o), now_(now) {}
+      : call_(c),
+        topology_(t),
+        options_(o),
+        now_(now),
+        any_byte_(o.protocol == protocol_choice::meta || o.protocol == protocol_choice::binary) {}
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
 
-  // Checks every request (what cannot be sent gets its error here, before any I/O) and deals the
-  // rest out to legs.
+  // Checks requests (what cannot be sent gets its error, whatever becomes of the rest) and deals
+  // them out to legs. There is none when nothing can be sent.
   void prepare(route r, std::uint32_t only = 0);
   // After all legs are done: something is to be tried elsewhere (failover, the next replica).
   [[nodiscard]] bool has_next_round() const noexcept { return !displaced_.empty(); }
@@ -108,6 +128,7 @@ class exchange {
   // There is no time for another round: what waits for one gets the outcome it had.
   void conclude() noexcept;
 
+  // The legs that prepare() or next_round() made.
   [[nodiscard]] std::span<leg> legs() noexcept {
     return many_.empty() ? std::span<leg>(&one_, has_one_ ? 1U : 0U) : std::span<leg>(many_);
   }
@@ -117,7 +138,9 @@ class exchange {
   friend class leg;
   void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
   void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
-  bool accept(std::uint32_t index, protocol::request& r) noexcept;
+  bool accept_key(std::uint32_t index, const protocol::request& r) noexcept;
+  bool accept(std::uint32_t index, protocol::request& r, bool filled) noexcept;
+  void go_to_one(std::uint32_t server, std::size_t n);
   // Deals requests out to legs: placed[i] says which request goes to which server.
   struct placed {
     std::uint32_t index;
@@ -151,8 +174,14 @@ class exchange {
   const topology& topology_;
   const options& options_;
   std::chrono::sys_seconds now_;
+  bool any_byte_;                // keys need not be text
+  bool differs_by_key_ = false;  // what the call said when it was prepared
   leg one_;
   bool has_one_ = false;
+  // The requests are checked one by one as they are sent: all go to one server, and the first that
+  // can be sent is in `first_`.
+  bool checks_late_ = false;
+  leg::slot first_;
   std::vector<leg> many_;
   std::vector<std::uint32_t> order_;
   std::vector<course> courses_;    // of every request; empty when is_plain()

@@ -90,6 +90,32 @@ TEST(classic_line, hits_in_every_order) {
   } while (std::ranges::next_permutation(order).found);
 }
 
+TEST(classic_line, goes_on_with_another_key) {
+  expect(classic,
+         [](talk& t) {
+           EXPECT_FALSE(t.c.submit_again("z", t.to, 9)) << "there is no line";
+           t.quietly({.prefix = "p", .key = "a"});
+           EXPECT_TRUE(t.c.submit_again("b", t.to, 2));
+           EXPECT_TRUE(t.c.submit_again("c", t.to, 3));
+           t.fence();
+           EXPECT_FALSE(t.c.submit_again("z", t.to, 9)) << "the line has ended";
+         },
+         "VALUE pa 0 1\r\nA\r\nVALUE pc 3 1\r\nC\r\nEND\r\n",
+         {"1: ok =A", "3: ok =C f3", "2: miss"});
+  talk t(classic);
+  t.quietly({.prefix = "p", .key = "a"});
+  EXPECT_TRUE(t.c.submit_again("b", t.to, 2));
+  t.fence();
+  EXPECT_EQ(t.take(), "get pa pb\r\n");
+}
+
+TEST(classic_line, is_not_gone_on_with_after_somebody_else_s_key) {
+  talk t(classic);
+  t.quietly({.prefix = "p", .key = "a"});
+  t.c.abandon(t.to);
+  EXPECT_FALSE(t.c.submit_again("b", t.to, 2));
+}
+
 TEST(classic_line, the_same_key_twice) {
   expect(classic, quiet_gets({"a", "a", "b", "a"}),
          "VALUE a 0 1\r\n1\r\nVALUE a 0 1\r\n2\r\nVALUE a 0 1\r\n3\r\nEND\r\n",

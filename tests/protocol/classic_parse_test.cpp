@@ -231,5 +231,47 @@ TEST(classic_parse, a_line_is_bounded) {
   EXPECT_EQ(outcome_of(classic::parse, fits), parsed::outcome::reply);
 }
 
+TEST(classic_parse_item, is_what_parse_says_of_an_expected_key) {
+  const std::string_view prefixes[] = {"", "p:"};
+  for (const std::string_view prefix : prefixes) {
+    const std::string key = std::string(prefix) + "key";
+    for (const std::string fields :
+         {" 0 5", " 7 5", " 4294967295 5 123", " 0 5 18446744073709551615"}) {
+      const std::string head = "VALUE " + key + fields + "\r\n";
+      const std::string in = head + "hello\r\nEND\r\n";
+      response whole;
+      ASSERT_EQ(classic::parse(in, whole).head_size, head.size());
+      response r;
+      r.cas = 99;
+      r.has_cas = true;
+      std::size_t size = 0;
+      ASSERT_EQ(classic::parse_item(in, prefix, "key", r, size), head.size()) << in;
+      EXPECT_EQ(size, 5u);
+      EXPECT_EQ(r.key, key);
+      EXPECT_EQ(r.flags, whole.flags);
+      EXPECT_EQ(r.cas, whole.cas);
+      EXPECT_EQ(r.has_cas, whole.has_cas);
+      // A copy of each beginning, so that a sanitizer sees a byte too much.
+      for (std::size_t n = 0; n < head.size(); ++n) {
+        const std::vector<char> part(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(n));
+        EXPECT_EQ(classic::parse_item({part.data(), n}, prefix, "key", r, size), 0u) << n;
+      }
+    }
+  }
+}
+
+TEST(classic_parse_item, leaves_everything_else_to_parse) {
+  for (const std::string_view in :
+       {"VALUE kex 0 5\r\nhello\r\n", "VALUE keyx 0 5\r\nhello\r\n", "VALUE ke 0 5\r\nhello\r\n",
+        "VALUES key 0 5\r\nhello\r\n", "VALUE key 0 5 \r\nhello\r\n", "VALUE key 0  5\r\nhello\r\n",
+        "VALUE key 0 5\nhello\r\n", "VALUE key -1 5\r\nhello\r\n",
+        "VALUE key 4294967296 5\r\nhello", "VALUE key 0 4294967296\r\nhello", "END\r\n          ",
+        "SERVER_ERROR key 0 5\r\n"}) {
+    response r;
+    std::size_t size = 0;
+    EXPECT_EQ(classic::parse_item(in, "", "key", r, size), 0u) << in;
+  }
+}
+
 }  // namespace
 }  // namespace memcxx::protocol

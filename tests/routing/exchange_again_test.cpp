@@ -260,9 +260,9 @@ TEST_F(exchanging_again, failures_turn_into_misses_for_those_who_ask_and_callers
   calls = {};
   calls.requests = {set("a"), get("b\n"), set("c")};
   prepare();
-  EXPECT_EQ(calls.status(1), errc::invalid_key);
   const auto c = fresh();
   only_leg().fill(*c);
+  EXPECT_EQ(calls.status(1), errc::invalid_key);
   take(*c);
   read(*c, "SERVER_ERROR object too large for cache\r\nSERVER_ERROR out of memory\r\n");
   EXPECT_EQ(calls.status(0), errc::miss);

@@ -283,5 +283,36 @@ TEST_F(exchanging, an_error_behind_a_silent_request_is_told_at_once) {
   EXPECT_EQ(calls.status(1), errc::value_too_large);
 }
 
+// One server gets everything, so that requests are checked as they are sent.
+TEST_F(exchanging, what_cannot_be_sent_is_told_so_in_any_case) {
+  calls.requests = {get("a"), get("b\n"), set("c"), get(""), get("d")};
+  prepare();
+  const auto c = fresh();
+  only_leg().fill(*c);
+  EXPECT_EQ(take(*c), "get a\r\nset c 0 0 1\r\nv\r\nget d\r\n");
+  read(*c, "END\r\nSTORED\r\nEND\r\n");
+  EXPECT_EQ(calls.status(1), errc::invalid_key);
+  EXPECT_EQ(calls.status(3), errc::invalid_key);
+  expect_all_told();
+
+  for (const std::size_t first : {0U, 1U}) {
+    calls.told.clear();
+    calls.requests = {get("b\n"), get("a"), get("b\n"), get("b\n")};
+    calls.requests.erase(calls.requests.begin(), calls.requests.begin() + static_cast<int>(first));
+    prepare();
+    only_leg().give_up(errc::connect_failed, "why");
+    expect_all_told();
+    for (std::size_t i = 0; i < calls.requests.size(); ++i) {
+      EXPECT_EQ(calls.status(i), i + first == 1 ? errc::connect_failed : errc::invalid_key) << i;
+    }
+  }
+
+  calls.told.clear();
+  calls.requests = {get("b\n"), get("")};
+  prepare();
+  EXPECT_TRUE(x->legs().empty());
+  expect_all_told();
+}
+
 }  // namespace
 }  // namespace memcxx::routing

@@ -68,6 +68,8 @@ struct request {
   // outcome. A connection may ask for the answer all the same.
   bool quiet = false;
   want wants = want::value;
+  // Prefix and key have passed check_key for text (any_byte = false): nobody looks at them again.
+  bool text_key = false;
   std::uint32_t flags = 0;       // client flags, stored beside the value
   std::int32_t ttl = 0;          // exptime as it stands on the wire; see memcxx::ttl::on_wire
   std::uint32_t opaque = 0;      // comes back with the response; 0: the connection gives one
