@@ -42,6 +42,16 @@ enum class error_policy : std::uint8_t {
   miss,     // failures of server, network and clock turn into misses; the caller's own do not
 };
 
+// How the blocking client waits for the answer to a call of one server.
+enum class wait_policy : std::uint8_t {
+  block,  // sleeps in the kernel
+  // Looks again and again for up to 30 microseconds, giving way to other threads in between, before
+  // it sleeps; only while answers take less than 50 microseconds on average. For threads that have
+  // a core to themselves and a server nearby: an answer is seen when it comes, and not when the
+  // scheduler has woken the thread. It costs processor time while waiting.
+  adaptive,
+};
+
 // When a server counts as down. Apart from where keys go: what then becomes of its keys is
 // failover's question.
 struct health_options {
@@ -90,6 +100,7 @@ struct options {
   std::size_t max_value_size = std::size_t{128} << 20;  // bytes; longer values are refused
   bool check_keys = true;  // off only for queue servers that answer with another key
   bool keepalive = true;   // TCP keepalive
+  wait_policy wait = wait_policy::block;
   error_policy on_error = error_policy::surface;
   health_options health;
   failover_policy failover = failover_policy::surface;
@@ -129,13 +140,13 @@ struct options {
 // here: space % * , ; ? and a "/" at the end. server_address::name() writes them so.
 // Options may follow any form after a '?', with '&' between them: protocol, distribution, timeout,
 // connect_timeout, pool_size, prefix, prefix_in_hash, hash_tag, max_value_size, check_keys,
-// keepalive, on_error, failover (surface, next or rehash, gutter), gutter (a list of servers),
-// gutter_ttl, replicas, zone, max_failures, max_failure_rate, retry_min, retry_max,
-// flush_on_reconnect, memory_limit, and of value_options dialect, min_compress, compressor,
-// compression_level, max_decompressed, split_over, hash_long_keys. Their values are percent-encoded
-// where they hold % or &. Also understood, as python-memcached writes them: "inet:host:port",
-// "inet6:[::1]:port". Errors: invalid_argument says what and where; not_supported for TLS and
-// credentials.
+// keepalive, wait (block, adaptive), on_error, failover (surface, next or rehash, gutter), gutter
+// (a list of servers), gutter_ttl, replicas, zone, max_failures, max_failure_rate, retry_min,
+// retry_max, flush_on_reconnect, memory_limit, and of value_options dialect, min_compress,
+// compressor, compression_level, max_decompressed, split_over, hash_long_keys. Their values are
+// percent-encoded where they hold % or &. Also understood, as python-memcached writes them:
+// "inet:host:port", "inet6:[::1]:port". Errors: invalid_argument says what and where; not_supported
+// for TLS and credentials.
 result<options> parse_uri(std::string_view uri);
 // The same, on top of options that hold already (drivers, defaults): the URI wins.
 result<options> parse_uri(std::string_view uri, options defaults);

@@ -153,7 +153,7 @@ struct option {
   result<void> (*read_in_detail)(string_view value, options& into) = nullptr;
 };
 
-constexpr std::array<option, 30> known_options{{
+constexpr std::array<option, 31> known_options{{
     {"protocol", [](string_view v, options& o) { return read_protocol(v, o.protocol); }},
     {"distribution", [](string_view v, options& o) { return read_text(v, o.distribution); }},
     {"timeout", [](string_view v, options& o) { return read_timeout(v, o.timeout); }},
@@ -175,6 +175,12 @@ constexpr std::array<option, 30> known_options{{
      }},
     {"check_keys", [](string_view v, options& o) { return read_bool(v, o.check_keys); }},
     {"keepalive", [](string_view v, options& o) { return read_bool(v, o.keepalive); }},
+    {"wait",
+     [](string_view v, options& o) {
+       if (v != "block" && v != "adaptive") return expectation("block or adaptive");
+       o.wait = v == "adaptive" ? wait_policy::adaptive : wait_policy::block;
+       return expectation{};
+     }},
     {"on_error",
      [](string_view v, options& o) {
        if (v != "surface" && v != "miss") return expectation("surface or miss");

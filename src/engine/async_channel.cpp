@@ -201,7 +201,7 @@ void async_channel::pump(turn& t) noexcept {
   });
 }
 
-void async_channel::fill() {
+void async_channel::fill(clock::time_point now) {
   connection& wire = link_->wire;
   while (!waiting_.empty() && wire.has_room() && !wire.failed()) {
     async_rider& r = waiting_.front();
@@ -215,6 +215,7 @@ void async_channel::fill() {
       waiting_.push_back(r);  // no room for all of it: the others' turn
     } else if (r.of->exchange->quiet() && server_->is_spotless()) {
       wire.abandon(r);
+      engine_.doubt(now, *this);
       r.leg->finish_unanswered();
       r.settled = true;
       settled_.push_back(r);
@@ -230,7 +231,7 @@ void async_channel::send(turn& t) {
   if (wire.in_flight() == 0) heard_ = t.now;
   bool all = true;
   do {
-    fill();
+    fill(t.now);
     all = link_->flush();
   } while (all && !wire.failed() && !waiting_.empty() && wire.has_room());
   if (wire.failed()) return lost(t);
@@ -247,7 +248,7 @@ void async_channel::read(turn& t) {
   t.expect_more(*this);
   bool came = false;
   do {
-    came = link_->receive(false);
+    came = link_->receive(link::patience::none);
     if (came) heard_ = link_->last_used = t.now;
   } while (came && !link_->wire.failed() && link_->wire.in_flight() != 0);
   server_->note_unclaimed(*link_);
@@ -280,7 +281,12 @@ void async_channel::collect(turn& t) noexcept {
 void async_channel::leave(turn& t, async_rider& r, errc code, std::string_view why) noexcept {
   r.settled = true;
   r.unchain();
-  if (r.sent && link_ != nullptr) guarded(t, [&] { link_->wire.abandon(r, code, why); });
+  if (r.sent && link_ != nullptr) {
+    guarded(t, [&] {
+      link_->wire.abandon(r, code, why);
+      if (link_->wire.in_flight() != 0) engine_.doubt(t.now, *this);
+    });
+  }
   r.leg->give_up(code, why);
 }
 
@@ -292,14 +298,19 @@ void async_channel::note_late(turn& t, const async_rider& r, std::string_view wh
   }
 }
 
-void async_channel::suspect(turn& t) noexcept {
-  const auto limit = engine_.options_.timeout;
-  if (link_ == nullptr || link_->wire.in_flight() == 0 || t.now - heard_ < limit) return;
+clock::time_point async_channel::silent_at() const noexcept {
+  return heard_ + engine_.options_.timeout;
+}
+
+bool async_channel::suspect(turn& t) noexcept {
+  if (link_ == nullptr || link_->wire.in_flight() == 0) return false;
+  if (t.now < silent_at()) return true;
   guarded(t, [&] {
     link_->wire.fail(errc::connection_closed,
-                     "nothing came for " + std::to_string(limit.count()) + "ms");
+                     "nothing came for " + std::to_string(engine_.options_.timeout.count()) + "ms");
     lost(t);
   });
+  return false;
 }
 
 // The connection has failed, and has told so to the riders whose requests were in flight.
@@ -354,6 +365,7 @@ void async_channel::break_off(turn& t) noexcept {
 
 void async_channel::end_link() noexcept {
   unwatch();
+  unchain();
   if (link_ != nullptr) server_->discard(std::move(link_));
 }
 

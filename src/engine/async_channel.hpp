@@ -18,7 +18,8 @@
 namespace memcxx::engine {
 
 // What throws nothing ends the connection, and the calls on it, when there is no memory.
-class async_channel final : public std::enable_shared_from_this<async_channel> {
+class async_channel final : public std::enable_shared_from_this<async_channel>,
+                            public chained<async_channel> {
  public:
   using turn = async_engine::turn;
 
@@ -39,8 +40,11 @@ class async_channel final : public std::enable_shared_from_this<async_channel> {
   void leave(turn& t, async_rider& r, errc code, std::string_view why) noexcept;
   // It leaves because it ran out of time.
   void note_late(turn& t, const async_rider& r, std::string_view why) noexcept;
-  // Somebody ran out of time: closes the connection if nothing came over it for long.
-  void suspect(turn& t) noexcept;
+  // The engine doubts it: closes the connection if nothing came over it for long. False when there
+  // is nothing to doubt any more.
+  bool suspect(turn& t) noexcept;
+  // When that will be, if nothing comes.
+  [[nodiscard]] clock::time_point silent_at() const noexcept;
   // Closes the connection as soon as nobody uses it any more.
   void retire() noexcept { retiring_ = true; }
   void close() noexcept;
@@ -59,7 +63,7 @@ class async_channel final : public std::enable_shared_from_this<async_channel> {
   void dial_on(turn& t);
   void await_dial();
   void refuse_all(turn& t, const error& why);
-  void fill();
+  void fill(clock::time_point now);
   void send(turn& t);
   void send_soon();
   void post_sending();

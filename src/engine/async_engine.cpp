@@ -262,7 +262,7 @@ bool async_engine::begin(turn& t, async_record& r) {
   requests_ += r.requests = n;
   bytes_ += r.bytes = r.op->bytes;
   deadlines_[r.timeout].push_back(r);
-  arm(r.deadline);
+  arm(t.now, r.deadline);
   prepare_step(r);
   return true;
 }
@@ -369,7 +369,6 @@ void async_engine::give_up(turn& t, async_record& r, errc code, std::string_view
     if (code == errc::timeout) c.note_late(t, rider, why);
     c.leave(t, rider, code, why);
     --r.riding;
-    if (code == errc::timeout) c.suspect(t);
   }
   if (--r.riding == 0) go_on(t, r);
 }
@@ -410,14 +409,24 @@ void async_engine::cancel(ticket which, bool harmless) {
 // Calls with the same timeout end in the order in which they began, so one list for each timeout
 // is always sorted, and one timer serves them all.
 
-void async_engine::arm(clock::time_point deadline) {
-  if (armed_ && *armed_ <= deadline) return;
+// Never for longer than options::timeout: calls end long before their deadlines, and run() does not
+// return before the timer does.
+void async_engine::arm(clock::time_point now, clock::time_point when) {
+  if (armed_ && *armed_ <= when) return;
+  when = std::min(when, now + options_.timeout);
   armed_.reset();
-  timer_->expires_at(deadline);
+  timer_->expires_at(when);
   timer_->async_wait([self = shared_from_this()](const auto& failed) {
     if (!failed) self->on_timer();
   });
-  armed_ = deadline;
+  armed_ = when;
+}
+
+void async_engine::doubt(clock::time_point now, async_channel& c) {
+  // A child's timers would set its parent's clock.
+  if (c.is_chained() || forked_) return;
+  arm(now, c.silent_at());
+  doubted_.push_back(c);
 }
 
 void async_engine::on_timer() {
@@ -439,7 +448,15 @@ void async_engine::on_timer() {
     if (!first || records.front().deadline < *first) first = records.front().deadline;
     ++at;
   }
-  if (first) arm(*first);
+  // Each is looked at once; others may come, and go, meanwhile.
+  for (std::size_t n = doubted_.size(); n > 0 && !doubted_.empty(); --n) {
+    const auto c = doubted_.front().shared_from_this();
+    c->unchain();
+    if (!c->suspect(t)) continue;
+    doubted_.push_back(*c);
+    if (!first || c->silent_at() < *first) first = c->silent_at();
+  }
+  if (first) arm(t.now, *first);
 }
 
 // --- channels ----------------------------------------------------------------------------------

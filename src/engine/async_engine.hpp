@@ -157,8 +157,11 @@ class async_engine : public detail::async_core,
   void give_up(turn& t, async_record& r, errc code, std::string_view why) noexcept;
   void answer_all(async_record& r, errc code, std::string_view why) noexcept;
   void finish(turn& t, async_record& r) noexcept;
-  void arm(clock::time_point deadline);
+  void arm(clock::time_point now, clock::time_point when);
   void on_timer();
+  // Nobody may be waiting any more for what the connection owes: it is closed once nothing has come
+  // for options::timeout.
+  void doubt(clock::time_point now, async_channel& c);
   void use(turn& t, const server_set& now);
   void forget(turn& t, async_channel& c) noexcept;
   void end(turn& t) noexcept;
@@ -183,6 +186,7 @@ class async_engine : public detail::async_core,
   std::size_t under_way_ = 0;
   std::size_t requests_ = 0;
   std::size_t bytes_ = 0;
+  chain<async_channel> doubted_;  // while it is not empty, the timer is armed
   std::map<const server*, std::vector<std::shared_ptr<async_channel>>> channels_;
   server_set used_;  // the newest servers, which channels_ was last tidied for
   std::map<std::chrono::milliseconds, chain<async_record>> deadlines_;

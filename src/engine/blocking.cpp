@@ -277,7 +277,9 @@ class run {
       // No time has passed since the call began, so the kernel's time-out is the call's.
       l.io.set_read_timeout(timeout_);
     }
-    const bool came = l.receive(first && l.io.read_timeout() == timeout_);
+    const bool may_wait = first && l.io.read_timeout() == timeout_;
+    const bool came = l.receive(may_wait ? link::patience::until_time_out : link::patience::none,
+                                r.on().settings().wait);
     if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
     // The common call is over now; any other may have waited, and must not outlast its time.
     if (l.wire.failed() || !r.what().done()) now_ = clock::now();
@@ -317,7 +319,7 @@ class run {
       if (r.where() == runner::stage::dialling) {
         r.pump(now_, deadline_);
       } else if (n > 0 && p.revents != 0) {
-        if ((p.revents & ~POLLOUT) != 0) r.connected()->receive(false);
+        if ((p.revents & ~POLLOUT) != 0) r.connected()->receive(link::patience::none);
         if (r.connected()->wire.failed()) {
           r.settle(now_, deadline_);
         } else {
@@ -352,7 +354,9 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
     used.io.set_read_timeout(timeout);
     if (used.io.read_timeout() != timeout) return false;
     waited = true;
-    if (!used.receive(true) || !l.done() || used.unasked) return false;
+    if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done() ||
+        used.unasked)
+      return false;
     if (used.wire.failed() || used.wire.in_flight() != 0) return false;
   } catch (...) {
     s.discard(std::move(c.idle));

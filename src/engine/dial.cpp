@@ -120,7 +120,7 @@ dial::progress dial::next_address(clock::time_point now) {
 dial::progress dial::shake_hands(clock::time_point now) {
   connection& wire = link_->wire;
   link_->flush();
-  while (!wire.ready() && !wire.failed() && link_->receive(false)) {
+  while (!wire.ready() && !wire.failed() && link_->receive(link::patience::none)) {
   }
   if (wire.ready()) {
     server_.spoke(wire.speaks());
@@ -150,7 +150,7 @@ dial::progress dial::shake_hands(clock::time_point now) {
 dial::progress dial::flush_items(clock::time_point now) {
   connection& wire = link_->wire;
   link_->flush();
-  while (!flush_.done && link_->receive(false)) {
+  while (!flush_.done && link_->receive(link::patience::none)) {
   }
   if (flush_.done && flush_.status == errc::ok && !wire.failed()) {
     server_.flushed();

@@ -1,6 +1,7 @@
 // Moving bytes between a connection and its socket. See link.hpp.
 #include "engine/link.hpp"
 
+#include <sched.h>
 #include <string>
 #include <system_error>
 
@@ -28,9 +29,30 @@ bool link::flush() {
   return true;
 }
 
-bool link::receive(bool waiting) {
+transport::transfer link::look_or_wait(std::span<const std::span<char>> room) {
+  const auto began = clock::now();
+  if (gate.is_open()) {
+    clock::time_point now;
+    do {
+      const transport::transfer t = io.read(room);
+      now = clock::now();
+      if (!t.again) {
+        gate.waited(now - began);
+        return t;
+      }
+      ::sched_yield();
+    } while (now - began < wait_gate::longest_look);
+  }
+  const transport::transfer t = io.read_waiting(room);
+  gate.waited(clock::now() - began);
+  return t;
+}
+
+bool link::receive(patience p, wait_policy how) {
   const auto room = wire.input();
-  const transport::transfer t = waiting ? io.read_waiting(room) : io.read(room);
+  const transport::transfer t = p == patience::none         ? io.read(room)
+                                : how == wait_policy::block ? io.read_waiting(room)
+                                                            : look_or_wait(room);
   if (t.bytes > 0) {
     wire.received(t.bytes);
     return true;

@@ -4,10 +4,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include <memcxx/connection.hpp>
+#include <memcxx/options.hpp>
 
+#include "engine/wait_gate.hpp"
 #include "transport/stream.hpp"
 
 namespace memcxx::engine {
@@ -25,9 +28,9 @@ struct link {
 
   // Writes what is queued, as far as the socket takes it. False when the socket is full or broken.
   bool flush();
-  // Reads once and lets the connection deliver. `waiting`: as long as io's read time-out says.
-  // False when nothing came.
-  bool receive(bool waiting);
+  // Reads once and lets the connection deliver. False when nothing came.
+  enum class patience { none, until_time_out };  // io's read time-out
+  bool receive(patience p, wait_policy how = wait_policy::block);
   // An idle link that may be used again. One that was idle for long is looked at first.
   [[nodiscard]] bool is_sound(clock::time_point now) noexcept;
 
@@ -37,8 +40,12 @@ struct link {
   }
 
   std::uint64_t reported = 0;
+  wait_gate gate;
   // A call in a hurry does not look; one after a pause can afford to.
   static constexpr std::chrono::milliseconds trusted_idle{50};
+
+ private:
+  transport::transfer look_or_wait(std::span<const std::span<char>> room);
 };
 
 }  // namespace memcxx::engine

@@ -35,6 +35,7 @@ TEST(uri, defaults) {
   EXPECT_TRUE(o->check_keys);
   EXPECT_TRUE(o->keepalive);
   EXPECT_EQ(o->on_error, error_policy::surface);
+  EXPECT_EQ(o->wait, wait_policy::block);
   EXPECT_EQ(o->memory_limit, std::size_t{64} << 20);
   EXPECT_EQ(o->failover, failover_policy::surface);
   EXPECT_TRUE(o->gutter.empty());
@@ -53,7 +54,7 @@ TEST(uri, every_option) {
   const auto o = parse_uri(
       "a?protocol=classic&distribution=modula&timeout=250ms&connect_timeout=1.5s&pool_size=7&"
       "prefix=app%3a&prefix_in_hash=no&max_value_size=2MiB&check_keys=false&keepalive=0&"
-      "on_error=miss&memory_limit=3KiB");
+      "wait=adaptive&on_error=miss&memory_limit=3KiB");
   ASSERT_TRUE(o) << o.error();
   EXPECT_EQ(o->protocol, protocol_choice::classic);
   EXPECT_EQ(o->distribution, "modula");
@@ -65,6 +66,7 @@ TEST(uri, every_option) {
   EXPECT_EQ(o->max_value_size, std::size_t{2} << 20);
   EXPECT_FALSE(o->check_keys);
   EXPECT_FALSE(o->keepalive);
+  EXPECT_EQ(o->wait, wait_policy::adaptive);
   EXPECT_EQ(o->on_error, error_policy::miss);
   EXPECT_EQ(o->memory_limit, std::size_t{3072});
 }
@@ -159,7 +161,7 @@ TEST(bad_uris, option_values) {
       {{"a?tiemout=1s",
         "option \"tiemout\" is not known; known are protocol, distribution, timeout, "
         "connect_timeout, pool_size, prefix, prefix_in_hash, hash_tag, max_value_size, "
-        "check_keys, keepalive, on_error, failover, gutter, gutter_ttl, replicas, zone, "
+        "check_keys, keepalive, wait, on_error, failover, gutter, gutter_ttl, replicas, zone, "
         "max_failures, max_failure_rate, retry_min, retry_max, flush_on_reconnect, "
         "memory_limit"},
        {"a?Timeout=1s", "option \"Timeout\""},
@@ -197,6 +199,7 @@ TEST(bad_uris, option_values) {
        {"a?prefix_in_hash=", "true or false"},
        {"a?check_keys=2", "true or false"},
        {"a?on_error=ignore", "surface or miss"},
+       {"a?wait=spin", "block or adaptive"},
        {"a?distribution=nonsense", "distribution \"nonsense\" is not known; known are "},
        {"a?prefix=a%20b", "prefix \"a b\" holds a space or a control byte"},
        {"a?prefix=a%0ab&protocol=classic", "prefix \"a\\x0ab\""},

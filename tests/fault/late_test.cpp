@@ -195,6 +195,50 @@ TEST_P(late, slow_reply_within_the_deadline_is_read) {
   EXPECT_EQ(server.accepted(), 1u);
 }
 
+// Answers at once, late, in two parts, or not at all, to a client that looks for them.
+TEST_P(late, an_adaptive_wait_reads_what_comes_and_keeps_its_deadline) {
+  std::atomic<int> turn{0};
+  std::atomic<bool> silent{false};
+  scripted_server server([&](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (silent) {
+        p.wait(2s);
+        return;
+      }
+      const std::string answer = wire::hit(r, "value of " + r.key);
+      const std::size_t half = answer.size() / 2;
+      switch (turn++ % 8) {
+        case 5:
+          p.wait(2ms);
+          p.send(answer);
+          break;
+        case 6:
+          p.send(answer.substr(0, half));
+          p.wait(1ms);
+          p.send(answer.substr(half));
+          break;
+        default:
+          p.send(answer);
+      }
+    }
+  });
+  memcxx::options o = settings_for(server.address(), GetParam(), 500ms);
+  o.wait = wait_policy::adaptive;
+  client cache(o);
+  for (int i = 0; i < 400; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    const auto got = cache.get(key);
+    ASSERT_TRUE(ok(got));
+    EXPECT_EQ(got->value, "value of " + key);
+  }
+  EXPECT_EQ(server.accepted(), 1u);
+  silent = true;
+  const stopwatch watch;
+  EXPECT_TRUE(fails(cache.get("k"), errc::timeout));
+  expect_timeout_at(500ms, watch);
+}
+
 TEST_P(late, every_split_of_a_reply_is_read) {
   std::atomic<std::size_t> split{1};
   scripted_server server([&](peer& p) {
