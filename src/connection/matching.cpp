@@ -210,6 +210,7 @@ connection::state::matched connection::state::take_stray(const response& r) {
     return matched::failed;
   }
   strays.push_back({r.status, std::string(r.text)});
+  longest_quiet_run = longest_doubtful_run;
   if (!ends) return matched::nobody;  // what comes next tells whose it was
   if (resolve_before(run)) {
     fail(errc::connection_closed, std::string("closed after: ").append(r.text));

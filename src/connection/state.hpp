@@ -103,7 +103,9 @@ struct connection::state {
 
   // Quiet requests of meta or binary since the last fence.
   std::size_t quiet_run = 0;
-  static constexpr std::size_t longest_quiet_run = 64;
+  std::size_t longest_quiet_run = 512;
+  // Once an error named nobody on this connection, fewer shall be in doubt the next time.
+  static constexpr std::size_t longest_doubtful_run = 64;
 
   // The queue was full, and is not yet half empty: few large writes are better than many small
   // ones.

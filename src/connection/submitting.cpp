@@ -126,7 +126,7 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   // Meta's errors do not say whom they mean. A run of quiet requests is fenced before anything else
   // follows, and before it gets long, so that they can only mean one of few.
   const bool other = form != wire_form::binary && (form != wire_form::meta || !r.quiet);
-  if (quiet_run != 0 && (other || quiet_run == longest_quiet_run)) fence();
+  if (quiet_run != 0 && (other || quiet_run >= longest_quiet_run)) fence();
   if (!r.quiet) quiet_run = 0;
   if (form != wire_form::classic && r.quiet) ++quiet_run;
 

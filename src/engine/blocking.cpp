@@ -19,8 +19,22 @@ int poll_ms(clock::time_point now, clock::time_point until) noexcept {
   return static_cast<int>(std::min<long>(ms, 3'600'000));
 }
 
+// How long one read may wait in the kernel. A little less than the call's time, so that reads which
+// follow soon may wait there as well, and none outlasts the call. Zero: none may.
+std::chrono::milliseconds kernel_patience(std::chrono::milliseconds timeout) noexcept {
+  return timeout - std::max(timeout / 32, std::chrono::milliseconds(1));
+}
+
 std::string within(std::string_view what, std::chrono::milliseconds timeout) {
   return std::string(what) + " within " + std::to_string(timeout.count()) + "ms";
+}
+
+// Makes the link's reads that wait as patient as kernel_patience says.
+bool waits_in_kernel(link& l, std::chrono::milliseconds timeout) noexcept {
+  const auto patience = kernel_patience(timeout);
+  if (patience.count() == 0) return false;
+  l.io.set_read_timeout(patience);
+  return l.io.read_timeout() == patience;
 }
 
 // One leg and the connection it has, is waiting for, or is opening.
@@ -181,11 +195,7 @@ class run {
  public:
   run(std::span<runner> runners, std::chrono::milliseconds timeout, clock::time_point now,
       clock::time_point deadline)
-      : runners_(runners),
-        timeout_(timeout),
-        now_(now),
-        deadline_(deadline),
-        waited_(deadline - now < timeout) {}
+      : runners_(runners), timeout_(timeout), now_(now), deadline_(deadline) {}
 
   ~run() {
     for (runner& r : runners_) r.drop();
@@ -200,10 +210,7 @@ class run {
     } else {
       r.go_on(std::move(c.idle), now_);
     }
-    if (waited) {
-      waited_ = true;
-      now_ = clock::now();
-    }
+    if (waited) now_ = clock::now();
     if (r.where() == runner::stage::running && r.connected()->wire.failed()) {
       r.settle(now_, deadline_);
     } else {
@@ -218,8 +225,7 @@ class run {
       if (const auto& d = r.on().custom()) {
         r.what().run_on(*d, deadline_);
         r.finish();
-        waited_ = true;  // a driver takes what time it likes
-        now_ = clock::now();
+        now_ = clock::now();  // a driver takes what time it likes
       } else if (!r.admitted(now_)) {
         r.what().give_up(errc::server_down, r.on().why_down(now_));
         r.finish();
@@ -237,7 +243,6 @@ class run {
     for (runner& r : runners_) {
       if (r.where() != runner::stage::unclaimed) continue;
       auto c = r.on().wait_claim(deadline_);
-      waited_ = true;
       now_ = clock::now();
       if (!c.granted()) {
         r.what().give_up(errc::overloaded, within("no connection became free", timeout_));
@@ -271,24 +276,18 @@ class run {
   bool read_alone(runner& r) {
     link& l = *r.connected();
     if (l.wire.has_output() || !r.what().submitted()) return false;
-    const bool first = !waited_;
-    if (first) {
-      waited_ = true;
-      // No time has passed since the call began, so the kernel's time-out is the call's.
-      l.io.set_read_timeout(timeout_);
-    }
-    const bool may_wait = first && l.io.read_timeout() == timeout_;
+    const bool may_wait =
+        now_ + kernel_patience(timeout_) <= deadline_ && waits_in_kernel(l, timeout_);
     const bool came = l.receive(may_wait ? link::patience::until_time_out : link::patience::none,
                                 r.on().settings().wait);
     if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
-    // The common call is over now; any other may have waited, and must not outlast its time.
+    // The common call is over now.
     if (l.wire.failed() || !r.what().done()) now_ = clock::now();
     r.settle(now_, deadline_);
     return now_ < deadline_ || !r.active();
   }
 
   void wait_for_all() {
-    waited_ = true;
     now_ = clock::now();
     if (now_ >= deadline_) {
       const std::string why = within("no answer", timeout_);
@@ -333,7 +332,6 @@ class run {
   std::chrono::milliseconds timeout_;
   clock::time_point now_;
   clock::time_point deadline_;
-  bool waited_;  // time has passed since the call began
   std::vector<pollfd> many_;
 };
 
@@ -351,8 +349,7 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
     l.begin(true);
     l.fill(used.wire);
     if (!used.flush() || !l.submitted()) return false;
-    used.io.set_read_timeout(timeout);
-    if (used.io.read_timeout() != timeout) return false;
+    if (!waits_in_kernel(used, timeout)) return false;
     waited = true;
     if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done() ||
         used.unasked)
@@ -373,8 +370,8 @@ void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::mi
                std::vector<server::event>& events) {
   server::claim c;
   bool waited = false;
-  // The kernel's time-out is the call's only as long as no time has passed.
-  if (deadline - now >= timeout && run_in_one_go(x, l, s, timeout, now, c, waited)) return;
+  if (now + kernel_patience(timeout) <= deadline && run_in_one_go(x, l, s, timeout, now, c, waited))
+    return;
   runner one(x, l, s, events);
   run rest({&one, 1}, timeout, now, deadline);
   if (c.granted()) {

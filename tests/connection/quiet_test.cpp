@@ -253,12 +253,21 @@ TEST(meta_run, silence_is_the_usual_outcome) {
 }
 
 TEST(meta_run, is_bounded) {
+  const auto fences_of = [](talk& t, int requests) {
+    for (int i = 0; i < requests; ++i) t.quietly(set("k"));
+    const std::string out = t.take();
+    std::size_t fences = 0;
+    for (std::size_t at = 0; (at = out.find("mn\r\n", at)) != std::string::npos; ++at) ++fences;
+    return fences;
+  };
   talk t(meta);
-  for (int i = 0; i < 200; ++i) t.quietly(set("k"));
-  const std::string out = t.take();
-  std::size_t fences = 0;
-  for (std::size_t at = 0; (at = out.find("mn\r\n", at)) != std::string::npos; ++at) ++fences;
-  EXPECT_EQ(fences, 3u);
+  EXPECT_EQ(fences_of(t, 1100), 2u);
+  // After an error that named nobody fewer are in doubt.
+  talk doubtful(meta);
+  doubtful.quietly(set("a")).quietly(set("b")).fence();
+  doubtful.take();
+  doubtful.read("SERVER_ERROR out of memory storing object\r\nMN\r\n");
+  EXPECT_EQ(fences_of(doubtful, 200), 3u);
 }
 
 TEST(meta_run, an_error_of_a_lone_request_is_its_own) {

@@ -1,8 +1,8 @@
 // When it pays to look for an answer instead of sleeping.
+#include "engine/wait_gate.hpp"
+
 #include <chrono>
 #include <gtest/gtest.h>
-
-#include "engine/wait_gate.hpp"
 
 namespace memcxx::engine {
 namespace {
