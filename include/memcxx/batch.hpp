@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,10 +50,10 @@ class batch final : public verbs<batch>, private call {
   batch_reply<typename Command::reply> execute(Command c) {
     c.key = keep(c.key);
     if constexpr (requires { c.value; }) c.value = keep(c.value);
-    auto queued = std::make_unique<typed_slot<Command>>(std::move(c));
-    batch_reply<typename Command::reply> reply(queued->run.outcome());
-    queue(std::move(queued));
-    return reply;
+    using made = typed_slot<Command>;
+    made* const queued = ::new (take(sizeof(made), alignof(made))) made(std::move(c));
+    queue(queued);
+    return batch_reply<typename Command::reply>(queued->run.outcome());
   }
 
   // Verbs queued.
@@ -109,8 +110,14 @@ class batch final : public verbs<batch>, private call {
     operation<Command> run{command};
   };
 
+  // Slots lie in the batch's own memory.
+  struct end_in_place {
+    void operator()(slot* s) const noexcept { s->~slot(); }
+  };
+  // Memory that stays as long as the batch. `align` is a power of two.
+  void* take(std::size_t size, std::size_t align);
   std::string_view keep(std::string_view bytes);
-  void queue(std::unique_ptr<slot> s);
+  void queue(slot* s);
   // A batch is run once: a second run would repeat what was done.
   [[nodiscard]] bool begin() noexcept { return !std::exchange(ran_, true); }
   [[nodiscard]] static error ran_before();
@@ -123,10 +130,10 @@ class batch final : public verbs<batch>, private call {
   void on_response(std::size_t i, const protocol::response& r,
                    std::string_view server) noexcept override;
 
-  std::vector<std::unique_ptr<slot>> slots_;
   static constexpr std::size_t block_size = 16 * 1024;
-  std::vector<std::unique_ptr<char[]>> blocks_;  // keys and values; the last is being filled
+  std::vector<std::unique_ptr<char[]>> blocks_;  // keys, values, slots; the last is being filled
   std::size_t free_ = 0;                         // bytes left in it
+  std::vector<std::unique_ptr<slot, end_in_place>> slots_;  // end before their memory
   step_index index_;
   bool ran_ = false;
 };

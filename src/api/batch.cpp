@@ -1,5 +1,7 @@
 // A queue of verbs. See batch.hpp.
+#include <cstddef>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include <memcxx/batch.hpp>
@@ -13,7 +15,7 @@ batch::~batch() = default;
 batch::batch(batch&& other) noexcept { *this = std::move(other); }
 batch& batch::operator=(batch&& other) noexcept {
   if (this == &other) return *this;
-  slots_ = std::exchange(other.slots_, {});
+  slots_ = std::exchange(other.slots_, {});  // the old ones end before their memory
   blocks_ = std::exchange(other.blocks_, {});
   free_ = std::exchange(other.free_, 0);
   index_ = std::exchange(other.index_, {});
@@ -21,27 +23,42 @@ batch& batch::operator=(batch&& other) noexcept {
   return *this;
 }
 
+void* batch::take(std::size_t size, std::size_t align) {
+  if (free_ != 0) {
+    // Blocks begin where anything may lie but what asks for more than that.
+    void* at = blocks_.back().get() + (block_size - free_);
+    std::size_t left = free_;
+    if (std::align(align, size, at, left) != nullptr) {
+      free_ = left - size;
+      return at;
+    }
+  }
+  const std::size_t spare = align > alignof(std::max_align_t) ? align : 0;
+  if (size + spare > block_size / 4) {
+    // A large one gets a block of its own, before the one that is being filled.
+    auto own = std::make_unique_for_overwrite<char[]>(size + spare);
+    void* at = own.get();
+    std::size_t left = size + spare;
+    std::align(align, size, at, left);
+    blocks_.insert(blocks_.end() - (free_ != 0 ? 1 : 0), std::move(own));
+    return at;
+  }
+  blocks_.push_back(std::make_unique_for_overwrite<char[]>(block_size));
+  free_ = block_size;
+  return take(size, align);
+}
+
 std::string_view batch::keep(std::string_view bytes) {
   if (bytes.empty()) return {};
-  char* at = nullptr;
-  if (bytes.size() <= free_) {
-    at = blocks_.back().get() + (block_size - free_);
-    free_ -= bytes.size();
-  } else if (bytes.size() > block_size / 4) {
-    // Long ones get a block of their own, before the one that is being filled.
-    auto own = std::make_unique_for_overwrite<char[]>(bytes.size());
-    at = own.get();
-    blocks_.insert(blocks_.end() - (free_ != 0 ? 1 : 0), std::move(own));
-  } else {
-    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block_size));
-    at = blocks_.back().get();
-    free_ = block_size - bytes.size();
-  }
+  auto* const at = static_cast<char*>(take(bytes.size(), 1));
   std::memcpy(at, bytes.data(), bytes.size());
   return {at, bytes.size()};
 }
 
-void batch::queue(std::unique_ptr<slot> s) { slots_.push_back(std::move(s)); }
+void batch::queue(slot* s) {
+  std::unique_ptr<slot, end_in_place> queued(s);
+  slots_.push_back(std::move(queued));
+}
 
 bool batch::begin_step(unsigned step, const value_codec& values) noexcept try {
   if (step == 0) index_.reserve(slots_.size());
