@@ -33,6 +33,12 @@ def _done(reply: Reply, no: Sequence[str]) -> bool:
     raise reply.error()
 
 
+def _undone(replies: Iterable[Tuple[Key, Reply]]) -> Dict[Key, Any]:
+    """{key: what the verb for one key would have answered or raised, when that is not True}"""
+    return {key: False if reply.status in _NO["store"] else reply.error()
+            for key, reply in replies if reply.status != "ok"}
+
+
 class Verbs:
     """Threads: safe to share; nothing here changes but the list of servers."""
 
@@ -123,24 +129,14 @@ class Verbs:
 
     def set_many(self, pairs: Mapping[Key, Any], ttl: Any = 0,
                  min_compress: Optional[int] = None) -> Steps:
-        """{key: exception} of those that were not stored."""
-        stores = [(key, *self._store("set", key, value, ttl, 0, min_compress, errors_too=True))
-                  for key, value in pairs.items()]
-        failed = {key: ask for key, ask, _ in stores if isinstance(ask, errors.Error)}
-        stores = [s for s in stores if s[0] not in failed]
-        pieces = [piece for _, _, its in stores for piece in its]
-        if pieces:
-            yield from self.router.by_key(pieces)
-        whole = []
-        for key, ask, its in stores:
-            bad = next((p.reply for p in its if p.reply.status != "ok"), None)
-            if bad is None:
-                whole.append((key, ask))
-            else:
-                failed[key] = bad.error()
-        yield from self.router.by_key([ask for _, ask in whole])
-        failed.update((key, ask.reply.error()) for key, ask in whole if ask.reply.status != "ok")
-        return failed
+        """{key: exception} of those that were not stored; False in place of one that is a miss by
+        on_error."""
+        return (yield from self._store_many("set", pairs, ttl, min_compress))
+
+    def add_many(self, pairs: Mapping[Key, Any], ttl: Any = 0,
+                 min_compress: Optional[int] = None) -> Steps:
+        """{key: False or exception} of those that were not stored; False: there is an item."""
+        return (yield from self._store_many("add", pairs, ttl, min_compress))
 
     # --- items as they are: bytes and flags
 
@@ -202,12 +198,11 @@ class Verbs:
         return _done(ask.reply, _NO["delete"])
 
     def delete_many(self, keys: Iterable[Key]) -> Steps:
-        """{key: exception} of what failed; a miss is no failure."""
+        """{key: False or exception} of those that were not deleted; False: there was no item."""
         keys = list(keys)
         asks = [self._try("remove", key, long=True) for key in keys]
         yield from self._all(asks)
-        return {key: ask.reply.error() for key, ask in zip(keys, asks)
-                if ask.reply.status not in ("ok", "miss")}
+        return _undone((key, ask.reply) for key, ask in zip(keys, asks))
 
     def touch(self, key: Key, ttl: Any = 0) -> Steps:
         """Sets the ttl; False when there is no item."""
@@ -232,9 +227,10 @@ class Verbs:
             raise errors.InvalidArgument("flush: the delay is negative")
         return (yield from self._everywhere("flush", number=seconds))
 
-    def stats(self, group: str = "") -> Steps:
-        """{server: {name: int, float or str}}"""
-        return (yield from self._everywhere("stats", group, read=lambda r: r.extra or {}))
+    def stats(self, group: str = "", text: bool = False) -> Steps:
+        """{server: {name: int, float or str}}; with `text` every value as the server wrote it."""
+        return (yield from self._everywhere("stats", group, read=lambda r: r.extra or {},
+                                            as_text=text))
 
     def version(self) -> Steps:
         """{server: "1.6.18"}"""
@@ -322,6 +318,28 @@ class Verbs:
                 return why, []
             raise
 
+    def _store_many(self, verb: str, pairs: Mapping[Key, Any], ttl: Any,
+                    min_compress: Optional[int]) -> Steps:
+        stores = [(key, *self._store(verb, key, value, ttl, 0, min_compress, errors_too=True))
+                  for key, value in pairs.items()]
+        failed = {key: ask for key, ask, _ in stores if isinstance(ask, errors.Error)}
+        stores = [s for s in stores if s[0] not in failed]
+        pieces = [piece for _, _, its in stores for piece in its]
+        if pieces:
+            yield from self.router.by_key(pieces)
+        replies = []
+        whole = []
+        for key, ask, its in stores:
+            bad = next((p.reply for p in its if p.reply.status != "ok"), None)
+            if bad is None:
+                whole.append((key, ask))
+            else:
+                replies.append((key, bad))
+        yield from self.router.by_key([ask for _, ask in whole])
+        replies += [(key, ask.reply) for key, ask in whole]
+        failed.update(_undone(replies))
+        return failed
+
     def _raw(self, ask: Ask) -> Steps:
         yield from self.router.by_key((ask,))
         reply = ask.reply
@@ -344,10 +362,10 @@ class Verbs:
             return None
         raise ask.reply.error()
 
-    def _everywhere(self, verb: str, key: str = "", number: int = 1,
+    def _everywhere(self, verb: str, key: str = "", number: int = 1, as_text: bool = False,
                     read: Callable[[Reply], Any] = lambda reply: True) -> Steps:
         replies = yield from self.router.everywhere(
-            lambda: self.core.request(verb, key, number=number))
+            lambda: self.core.request(verb, key, number=number, as_text=as_text))
         return {server: read(reply) if reply.status == "ok" else reply.error()
                 for server, reply in replies}
 

@@ -79,6 +79,7 @@ class Client:
     cas = _awaited(Verbs.cas)
     store = _awaited(Verbs.store)
     set_many = _awaited(Verbs.set_many)
+    add_many = _awaited(Verbs.add_many)
     append = _awaited(Verbs.append)
     prepend = _awaited(Verbs.prepend)
     delete = _awaited(Verbs.delete)

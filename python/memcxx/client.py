@@ -104,8 +104,8 @@ class Client(_core.Client):
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    # get, gat, get_item, get_many, set, set_many, delete, delete_many, touch, incr, decr and what
-    # is for every server come from the extension as they are.
+    # get, gat, get_item, get_many, set, set_many, add_many, delete, delete_many, touch, incr, decr
+    # and what is for every server come from the extension as they are.
 
     def within(self, timeout: float) -> "Client":
         """The same client with another timeout for whole calls, in seconds."""

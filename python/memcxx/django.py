@@ -136,7 +136,8 @@ class MemcxxCache(BaseCache):
         failed = self._cache.delete_many([self.make_and_validate_key(key, version)
                                           for key in keys])
         for why in failed.values():
-            raise why
+            if why is not False:  # there was none
+                raise why
 
     def incr(self, key: Any, delta: int = 1, version: Optional[int] = None) -> int:
         """The new value; ValueError when there is none. It never gets below 0."""

@@ -62,6 +62,7 @@ class Client:
     cas = _waited(Verbs.cas)
     store = _waited(Verbs.store)
     set_many = _waited(Verbs.set_many)
+    add_many = _waited(Verbs.add_many)
     append = _waited(Verbs.append)
     prepend = _waited(Verbs.prepend)
     delete = _waited(Verbs.delete)

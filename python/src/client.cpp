@@ -19,9 +19,11 @@
 
 #include <memcxx/client.hpp>
 
+#include "callbacks.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
 #include "request.hpp"
+#include "stats.hpp"
 
 namespace memcxx::python {
 
@@ -98,10 +100,22 @@ class py_client {
   py_client(const std::string& servers, nb::object dumps, nb::object loads, nb::object on_down,
             nb::object on_up)
       : pickling_{std::move(dumps), std::move(loads)},
-        client_(make(servers, std::move(on_down), std::move(on_up))) {}
+        callbacks_(std::move(on_down), std::move(on_up)),
+        client_(make(servers, callbacks_)) {}
 
   py_client(const py_client& other, std::chrono::milliseconds timeout)
-      : pickling_(other.pickling_), client_(other.client_.within(timeout)) {}
+      : pickling_(other.pickling_),
+        callbacks_(other.callbacks_),
+        client_(other.client_.within(timeout)) {}
+
+  int visit_all(visitproc visit, void* arg) const {
+    if (const int stop = pickling_.visit_all(visit, arg); stop != 0) return stop;
+    return callbacks_.visit_all(visit, arg);
+  }
+  void clear() {
+    pickling_.clear();
+    callbacks_.clear();
+  }
 
   // --- typed values
   nb::object get(nb::handle key, nb::object fallback) {
@@ -160,8 +174,8 @@ class py_client {
     const auto r = unlocked([&] { return client_.execute(c); });
     return is_done(r, {errc::not_stored, errc::exists, errc::miss});
   }
-  // {key: exception} of those that were not stored.
-  nb::dict set_many(nb::dict pairs, nb::handle live, std::optional<std::size_t> min_compress) {
+  nb::dict store_many(verb op, nb::dict pairs, nb::handle live,
+                      std::optional<std::size_t> min_compress) {
     std::vector<outgoing> values;
     std::vector<nb::object> objects;
     std::vector<commands::store_value> stores;
@@ -170,10 +184,10 @@ class py_client {
     for (const auto& [key, object] : pairs) {
       values.push_back(to_value(object, pickling_));
       objects.push_back(nb::borrow(key));
-      commands::store_value c{.key = to_key(key)};
+      commands::store_value c{.op = op, .key = to_key(key)};
       c.options.ttl = t;
       c.options.min_compress = min_compress;
-      c.options.quiet = true;
+      c.options.quiet = op == verb::set;  // silence is success; of an add the answer is wanted
       c.kind = values.back().view.kind;
       stores.push_back(std::move(c));
     }
@@ -183,7 +197,7 @@ class py_client {
     }
     outcomes_call<commands::store_value> c(std::move(stores));
     unlocked([&] { client_.run(c.what()); });
-    return failures(objects, c.take(), errc::ok);
+    return undone(objects, c.take());
   }
 
   // --- items as they are: bytes and flags
@@ -250,8 +264,8 @@ class py_client {
                         {bytes.c_str(), bytes.size()},
                         {.flags = nb::cast<std::uint32_t>(entry[2]), .ttl = t}});
     }
-    auto r = unlocked([&] { return client_.set_many(stores); });
-    return failures(objects, r, errc::ok);
+    const auto r = unlocked([&] { return client_.set_many(stores); });
+    return failures(objects, r);
   }
 
   // --- verbs without a value
@@ -260,11 +274,10 @@ class py_client {
     const auto r = unlocked([&] { return client_.remove(k, {.cas = cas, .quiet = quiet}); });
     return is_done(r, {errc::miss, errc::exists});
   }
-  // {key: exception}; a miss is none.
   nb::dict remove_many(nb::handle wanted) {
     const keys all(wanted);
-    auto r = unlocked([&] { return client_.remove_many(all.bytes); });
-    return failures(all.objects, r, errc::miss);
+    const auto r = unlocked([&] { return client_.remove_many(all.bytes); });
+    return undone(all.objects, r);
   }
   bool touch(nb::handle key, nb::handle live) {
     const std::string_view k = to_key(key);
@@ -292,7 +305,11 @@ class py_client {
         unlocked([&] { return client_.flush(std::chrono::ceil<std::chrono::seconds>(wait)); });
     return by_server(r, [](const done&) { return nb::bool_(true); });
   }
-  nb::dict stats(const std::string& group) {
+  nb::dict stats(const std::string& group, bool text) {
+    if (text) {
+      const auto r = unlocked([&] { return text_stats_of(client_, group); });
+      return by_server(r, [](const text_statistics& all) { return dict_of(all); });
+    }
     const auto r = unlocked([&] { return client_.stats(group); });
     return by_server(r, [](const statistics& all) { return dict_of(all); });
   }
@@ -325,7 +342,7 @@ class py_client {
   // --- requests for other engines
   py_request request(std::string_view verb, nb::handle key, nb::object value, std::uint32_t flags,
                      nb::handle live, std::uint64_t cas, std::uint64_t number,
-                     std::optional<std::uint64_t> initial, bool want_cas) {
+                     std::optional<std::uint64_t> initial, bool want_cas, bool as_text) {
     request_parts p{.value = value.is_none() ? nb::object() : std::move(value),
                     .flags = flags,
                     .live = to_ttl(live),
@@ -336,7 +353,9 @@ class py_client {
     if (p.value.is_valid() && !PyBytes_Check(p.value.ptr())) {
       throw nb::type_error("the bytes of an item are bytes");
     }
-    return make_request(client_, verb, to_key(key), p);
+    py_request r = make_request(client_, verb, to_key(key), p);
+    r.as_text = as_text;
+    return r;
   }
   py_request item_request(nb::handle key, const get_options& o) {
     py_request r = make_request(client_, "get", to_key(key), {.reading = o});
@@ -397,42 +416,34 @@ class py_client {
   }
 
  private:
-  static client make(const std::string& servers, nb::object on_down, nb::object on_up) {
+  static client make(const std::string& servers, const callbacks& those) {
     auto o = value_or_raise(parse_uri(servers));
-    if (!on_down.is_none()) {
-      o.on_server_down = [f = std::move(on_down)](std::string_view server, const error& why) {
-        const nb::gil_scoped_acquire hold;
-        call_back([&] { f(nb::str(server.data(), server.size()), exception_of(why)); });
-      };
-    }
-    if (!on_up.is_none()) {
-      o.on_server_up = [f = std::move(on_up)](std::string_view server) {
-        const nb::gil_scoped_acquire hold;
-        call_back([&] { f(nb::str(server.data(), server.size())); });
-      };
-    }
+    those.install(o);
     return value_or_raise(client::create(std::move(o)));
   }
-  // What a callback raises goes where Python reports what nobody can catch.
-  template <class F>
-  static void call_back(F&& f) noexcept {
-    try {
-      f();
-    } catch (nb::python_error& e) {
-      e.discard_as_unraisable("memcxx: a callback");
-    } catch (...) {
-    }
-  }
+  // {key: exception}
   template <class T>
-  static nb::dict failures(const std::vector<nb::object>& objects, const many<T>& r, errc fine) {
+  static nb::dict failures(const std::vector<nb::object>& objects, const many<T>& r) {
     nb::dict out;
     for (std::size_t i = 0; i < objects.size(); ++i) {
-      if (!r[i] && !(r[i].error() == fine)) out[objects[i]] = exception_of(r[i].error());
+      if (!r[i]) out[objects[i]] = exception_of(r[i].error());
+    }
+    return out;
+  }
+  // {key: what the verb for one key would have answered or raised, when that is not True}
+  template <class T>
+  static nb::dict undone(const std::vector<nb::object>& objects, const many<T>& r) {
+    nb::dict out;
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      if (r[i]) continue;
+      const bool answered = fault_of(r[i].error().code()) == fault::answer;
+      out[objects[i]] = answered ? nb::object(nb::bool_(false)) : exception_of(r[i].error());
     }
     return out;
   }
 
   pickling pickling_;
+  callbacks callbacks_;
   client client_;
 };
 
@@ -448,7 +459,7 @@ get_options item_options(bool ttl, bool last_access, bool hit_before, bool size,
 
 void bind_client(nb::module_& m) {
   using namespace nb::literals;
-  nb::class_<py_client>(m, "Client")
+  nb::class_<py_client>(m, "Client", nb::type_slots(collected<py_client>))
       .def(nb::init<const std::string&, nb::object, nb::object, nb::object, nb::object>(),
            "servers"_a, "dumps"_a = nb::none(), "loads"_a = nb::none(),
            "on_server_down"_a = nb::none(), "on_server_up"_a = nb::none())
@@ -490,8 +501,23 @@ void bind_client(nb::module_& m) {
           "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
           "Stores, whatever is there. True. `ttl`: seconds (0, None: for ever; negative: expired), "
           "a timedelta or a datetime.")
-      .def("set_many", &py_client::set_many, "pairs"_a, "ttl"_a.none() = 0,
-           "min_compress"_a = nb::none(), "{key: exception} of those that were not stored.")
+      .def(
+          "set_many",
+          [](py_client& c, nb::dict pairs, nb::handle ttl,
+             std::optional<std::size_t> min_compress) {
+            return c.store_many(verb::set, std::move(pairs), ttl, min_compress);
+          },
+          "pairs"_a, "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
+          "{key: exception} of those that were not stored; False in place of one that is a miss by "
+          "on_error.")
+      .def(
+          "add_many",
+          [](py_client& c, nb::dict pairs, nb::handle ttl,
+             std::optional<std::size_t> min_compress) {
+            return c.store_many(verb::add, std::move(pairs), ttl, min_compress);
+          },
+          "pairs"_a, "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
+          "{key: False or exception} of those that were not stored; False: there is an item.")
       .def("get_raw", &py_client::get_raw, "key"_a, "(bytes, flags, cas), or None.")
       .def("gat_raw", &py_client::gat_raw, "key"_a, "ttl"_a.none())
       .def("get_many_raw", &py_client::get_many_raw, "keys"_a, "cas"_a = false,
@@ -502,7 +528,7 @@ void bind_client(nb::module_& m) {
       .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0,
            "False when there was no item.")
       .def("delete_many", &py_client::remove_many, "keys"_a,
-           "{key: exception} of what failed; a miss is no failure.")
+           "{key: False or exception} of those that were not deleted; False: there was no item.")
       .def("delete_everywhere", &py_client::remove_everywhere, "key"_a,
            "{server: whether it had the item}, for keys that moved between them.")
       .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0,
@@ -523,13 +549,14 @@ void bind_client(nb::module_& m) {
           "As incr, but downwards; it stops at 0.")
       .def("flush_all", &py_client::flush_all, "delay"_a = 0,
            "Drops everything on every server, after `delay` seconds. {server: True or exception}")
-      .def("stats", &py_client::stats, "group"_a = "", "{server: {name: int, float or str}}")
+      .def("stats", &py_client::stats, "group"_a = "", "text"_a = false,
+           "{server: {name: int, float or str}}; with `text` every value as the server wrote it.")
       .def("version", &py_client::version)
       .def("ping", &py_client::ping)
       .def("verbosity", &py_client::verbosity, "level"_a)
       .def("request", &py_client::request, "verb"_a, "key"_a = "", "value"_a = nb::none(),
            "flags"_a = 0, "ttl"_a.none() = 0, "cas"_a = 0, "number"_a = 1, "initial"_a = nb::none(),
-           "want_cas"_a = false)
+           "want_cas"_a = false, "as_text"_a = false)
       .def(
           "item_request",
           [](py_client& c, nb::handle key, bool ttl, bool last_access, bool hit_before, bool size,

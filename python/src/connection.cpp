@@ -22,6 +22,7 @@
 #include "convert.hpp"
 #include "errors.hpp"
 #include "request.hpp"
+#include "stats.hpp"
 
 namespace memcxx::python {
 
@@ -153,7 +154,10 @@ class py_connection final {
       try {
         if (request.head.op == protocol::verb::stats) {
           if (!told) told.emplace();
-          if (r.status == errc::ok) commands::stats::read(r, *told);
+          if (r.status == errc::ok) {
+            request.as_text ? text_stats::read(r, told->text)
+                            : commands::stats::read(r, told->typed);
+          }
         }
         if (!r.more) of.done_.append(response_of(r));
       } catch (...) {
@@ -166,7 +170,7 @@ class py_connection final {
     nb::tuple response_of(const protocol::response& r) {
       nb::object extra = nb::none();
       if (told) {
-        extra = dict_of(*told);
+        extra = request.as_text ? dict_of(told->text) : dict_of(told->typed);
       } else if (request.attributes && r.status == errc::ok) {
         item_attributes a;
         commands::get::read(r, a);
@@ -182,7 +186,11 @@ class py_connection final {
     std::uint32_t number;
     py_request request;
     nb::object value;
-    std::optional<statistics> told;
+    struct statistics_told {
+      statistics typed;
+      text_statistics text;  // the one or the other
+    };
+    std::optional<statistics_told> told;
   };
 
   static connection_options options_of(const std::string& protocol, std::size_t max_value_size,

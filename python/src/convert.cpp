@@ -187,6 +187,36 @@ nb::object object_of(const stat_value& v) {
       v);
 }
 
+// What a pickler gave.
+outgoing dumped(nb::object given) {
+  outgoing out;
+  out.view.kind = value_kind::pickle;
+  if (PyTuple_Check(given.ptr()) && PyTuple_Size(given.ptr()) == 2) {
+    const nb::object name = given[0];
+    if (!PyUnicode_Check(name.ptr()) || utf8_of(name.ptr()) != "marshal") {
+      throw nb::type_error("the pickler gave neither bytes nor (\"marshal\", bytes)");
+    }
+    out.view.kind = value_kind::marshal;
+    given = given[1];
+  }
+  if (!PyBytes_Check(given.ptr())) throw nb::type_error("the pickler did not give bytes");
+  out.view.bytes = bytes_of(given.ptr());
+  out.keeps = std::move(given);
+  return out;
+}
+
+// None is an object, too: nothing when Python's marshal cannot read it.
+nb::object unmarshalled(std::string_view bytes) {
+  try {
+    return nb::module_::import_("marshal").attr("loads")(nb::bytes(bytes.data(), bytes.size()));
+  } catch (const nb::python_error& e) {
+    if (e.matches(PyExc_ValueError) || e.matches(PyExc_EOFError) || e.matches(PyExc_TypeError)) {
+      return {};
+    }
+    throw;
+  }
+}
+
 }  // namespace
 
 outgoing to_value(nb::handle object, const pickling& p) {
@@ -219,11 +249,7 @@ outgoing to_value(nb::handle object, const pickling& p) {
   } else if (PyFloat_CheckExact(o)) {
     out.view = {value_kind::floating, encode_floating(PyFloat_AsDouble(o), out.storage)};
   } else if (!p.dumps.is_none()) {
-    nb::object pickled = p.dumps(object);
-    if (!PyBytes_Check(pickled.ptr())) throw nb::type_error("the pickler did not give bytes");
-    out.view = {value_kind::pickle, bytes_of(pickled.ptr())};
-    out.keeps = std::move(pickled);
-    return out;
+    return dumped(p.dumps(object));
   } else if (PyList_CheckExact(o) || PyDict_CheckExact(o)) {
     msgpack::sbuffer buffer;
     packer packing(buffer);
@@ -271,6 +297,11 @@ nb::object to_object(const incoming& v, const pickling& p) {
       if (!p.loads.is_none()) return p.loads(nb::bytes(v.bytes.data(), v.bytes.size()));
       raise(error(errc::wrong_type, "a pickle, which this client does not load"));
     case value_kind::marshal:
+      // It has more types than MessagePack. What it refuses may be Python 2's.
+      if (!p.loads.is_none()) {
+        if (nb::object made = unmarshalled(v.bytes); made.is_valid()) return made;
+      }
+      [[fallthrough]];
     case value_kind::ruby: {
       auto plain = to_msgpack({v.kind, v.bytes});
       if (!plain) raise(plain.error());
@@ -328,3 +359,27 @@ nb::dict dict_of(const statistics& all) {
 }
 
 }  // namespace memcxx::python
+
+namespace memcxx {
+
+result<void> codec<python::incoming>::decode(const value_view& v, python::incoming& out) {
+  if (v.kind == value_kind::msgpack) {
+    if (auto ok = check_msgpack(v.bytes, true); !ok) return ok;
+  } else if (v.kind == value_kind::json) {
+    if (auto ok = check_json(v.bytes); !ok) return ok;
+  } else if (v.kind == value_kind::floating) {
+    double d = 0;
+    if (auto ok = decode_floating(v, d); !ok) return ok;
+  } else if (v.kind == value_kind::ruby) {
+    auto plain = to_msgpack(v);
+    if (!plain) return std::unexpected(std::move(plain).error());
+    out.kind = value_kind::msgpack;
+    out.bytes = std::move(*plain);
+    return {};
+  }
+  out.kind = v.kind;
+  out.bytes.assign(v.bytes);
+  return {};
+}
+
+}  // namespace memcxx

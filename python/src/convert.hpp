@@ -6,6 +6,7 @@
 #include <nanobind/nanobind.h>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <memcxx/codec.hpp>
 #include <memcxx/item.hpp>
@@ -16,11 +17,22 @@ namespace memcxx::python {
 namespace nb = nanobind;
 
 // How a client's values that are no plain scalars are written and read. With a pickler (dialects
-// whose originals pickle) everything but bytes, str and int goes through it; without one lists and
-// dicts become MessagePack and anything else is a TypeError.
+// whose originals pickle) everything that is none goes through it; without one lists and dicts
+// become MessagePack and anything else is a TypeError.
 struct pickling {
-  nb::object dumps;  // None, or object -> bytes
-  nb::object loads;  // None, or bytes -> object
+  nb::object dumps;  // None, or object -> a pickle as bytes, or ("marshal", bytes)
+  nb::object loads;  // None, or a pickle as bytes -> object; who loads those reads marshal, too
+
+  int visit_all(visitproc visit, void* arg) const {
+    Py_VISIT(dumps.ptr());
+    Py_VISIT(loads.ptr());
+    return 0;
+  }
+  // Nothing is pickled any more.
+  void clear() {
+    const nb::object first = std::exchange(dumps, nb::none());
+    const nb::object second = std::exchange(loads, nb::none());
+  }
 };
 
 // A value on its way to a server. Borrows from the object it was made of, which it keeps.
@@ -50,13 +62,10 @@ nb::dict dict_of(const statistics& all);
 
 }  // namespace memcxx::python
 
-// Pickles stay as they are; Python decides whether to read them.
+// Pickles stay as they are; Python decides whether to read them. Whatever has a check is checked
+// here, where the core knows whose item it is.
 template <>
 struct memcxx::codec<memcxx::python::incoming> {
   static constexpr bool keeps_opaque = true;
-  static result<void> decode(const value_view& v, python::incoming& out) {
-    out.kind = v.kind;
-    out.bytes.assign(v.bytes);
-    return {};
-  }
+  static result<void> decode(const value_view& v, python::incoming& out);
 };

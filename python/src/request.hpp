@@ -19,6 +19,7 @@ struct py_request {
   std::string key;          // with the client's prefix
   nb::object value;         // bytes, or none
   bool attributes = false;  // the response tells an item's attributes, not only flags and cas
+  bool as_text = false;     // of statistics: every value as the server wrote it
 
   [[nodiscard]] protocol::request on_wire() const {
     protocol::request r = head;

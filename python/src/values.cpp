@@ -12,6 +12,7 @@
 #include <memcxx/dialect.hpp>
 #include <memcxx/options.hpp>
 
+#include "callbacks.hpp"
 #include "client.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
@@ -51,7 +52,12 @@ class py_value_codec {
     const std::string_view view(bytes.c_str(), bytes.size());
     const auto v =
         codec_.unpack(to_key(key), flags, view, storage, value_codec::opaque_values::kept);
-    if (v) return to_object({v->kind, std::string(v->bytes)}, pickling_);
+    if (v) {
+      incoming read;
+      const auto ok = codec<incoming>::decode(*v, read);
+      if (ok) return to_object(read, pickling_);
+      raise(ok.error().about({flags, view}));
+    }
     if (v.error() == errc::miss) return missing;
     raise(v.error().item() ? v.error() : v.error().about({flags, view}));
   }
@@ -79,6 +85,9 @@ class py_value_codec {
     }
     return nb::make_tuple(s->flags, bytes_of(s->bytes), s->piece_flags, pieces);
   }
+  int visit_all(visitproc visit, void* arg) const { return pickling_.visit_all(visit, arg); }
+  void clear() { pickling_.clear(); }
+
   bool is_split(std::uint32_t flags) const { return codec_.is_split(flags); }
   value_codec::join_plan pieces_of(nb::handle key, std::uint32_t flags, nb::bytes bytes) {
     return value_or_raise(codec_.pieces_of(to_key(key), flags, {bytes.c_str(), bytes.size()}));
@@ -127,7 +136,7 @@ void bind_values(nb::module_& m) {
                      return out;
                    })
       .def("join", &join, "pieces"_a);
-  nb::class_<py_value_codec>(m, "ValueCodec")
+  nb::class_<py_value_codec>(m, "ValueCodec", nb::type_slots(collected<py_value_codec>))
       .def(nb::init<const std::string&, nb::object, nb::object>(), "options"_a = "",
            "dumps"_a = nb::none(), "loads"_a = nb::none())
       .def("pack", &py_value_codec::pack, "key"_a, "value"_a.none(), "min_compress"_a = nb::none())

@@ -25,7 +25,9 @@ from typing import Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
-from faces import face, make  # noqa: F401  (fixtures for all tests)
+os.environ["MEMCXX_LEAK_WARNINGS"] = "1"  # of this process, and of those that tests start
+
+from faces import face, make  # noqa: E402, F401  (fixtures for all tests)
 
 _START_LIMIT = 10.0  # seconds
 _PR_SET_PDEATHSIG = 1

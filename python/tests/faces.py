@@ -42,7 +42,12 @@ class Awaited:
         self.loop.run_until_complete(self.client.close())
 
 
+# Seconds. Whatever a test does not measure may take as long as a loaded machine needs for it.
+PATIENT = 30.0
+
+
 def open_face(face: str, servers: Any, **options: Any) -> Any:
+    options = {"timeout": PATIENT, "connect_timeout": PATIENT, **options}
     if face == "asyncio":
         return Awaited(aio.Client(servers, **options), asyncio.new_event_loop())
     return memcxx.Client(servers, transport=face, **options)

@@ -11,12 +11,17 @@ import warnings
 
 import pytest
 
-from memcxx import errors
-from memcxx.aio import Client
+from faces import PATIENT
+from memcxx import aio, errors
 from test_faults import key_of, lines, value
 
 
+def Client(servers, **options):
+    return aio.Client(servers, **{"timeout": PATIENT, "connect_timeout": PATIENT, **options})
+
+
 def run(main, *args, debug=False):
+    gc.collect()  # what other tests left behind
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a coroutine or a transport that was left behind
         result = asyncio.run(main(*args), debug=debug)
@@ -28,7 +33,7 @@ def test_five_thousand_gets_some_of_them_cancelled(flush4):
     async def main():
         rng = random.Random(7)
         values = {f"key:{n}": f"{n}:" + "v" * rng.randrange(3000) for n in range(2000)}
-        async with Client(flush4, timeout=30) as c:
+        async with Client(flush4) as c:
             assert await c.set_many(values) == {}
             for _ in range(3):
                 wanted = [rng.choice(list(values)) for _ in range(5000)]
@@ -57,7 +62,7 @@ def test_five_thousand_gets_some_of_them_cancelled(flush4):
 def test_every_verb_cancelled_at_any_moment_leaves_the_connection_sound(flush4):
     async def main():
         rng = random.Random(11)
-        async with Client(flush4, timeout=30) as c:
+        async with Client(flush4) as c:
             keys = [f"key:{n}" for n in range(50)]
             for k in keys:
                 await c.set(k, k * 500)
@@ -98,22 +103,24 @@ def test_every_verb_cancelled_at_any_moment_leaves_the_connection_sound(flush4):
 @pytest.mark.parametrize("sent", [0, 1, 10, 14, 30, 49, 50, 51])
 def test_a_cancelled_read_is_drained_at_every_byte(scripted, sent):
     first = value(b"a", b"the first value, for nobody any more")
-    go_on = threading.Event()
+    asked, go_on = threading.Event(), threading.Event()
 
     def handle(s):
         reading = lines(s)
         next(reading)
         s.sendall(first[:sent])
-        go_on.wait(10)
+        asked.set()
+        go_on.wait(PATIENT)
         s.sendall(first[sent:])
         for line in reading:
             s.sendall(value(key_of(line), b"of " + key_of(line)))
     server = scripted(handle)
 
     async def main():
-        async with Client(server.address, protocol="classic", timeout=5) as c:
+        async with Client(server.address, protocol="classic") as c:
             task = asyncio.ensure_future(c.get_raw("a"))
-            await asyncio.sleep(0.1)
+            await asyncio.get_running_loop().run_in_executor(None, asked.wait, PATIENT)
+            await asyncio.sleep(0.02)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -143,20 +150,21 @@ def test_requests_of_all_tasks_leave_before_any_answer_comes(scripted):
 
 
 def test_a_call_out_of_time_leaves_its_connection_to_the_others(scripted):
+    given_up = threading.Event()
+
     def handle(s):
         for line in lines(s):
             if key_of(line) == b"slow":
-                time.sleep(0.4)
+                given_up.wait(PATIENT)
             s.sendall(value(key_of(line), b"of " + key_of(line)))
     server = scripted(handle)
 
     async def main():
-        async with Client(server.address, protocol="classic", timeout=3) as c:
+        async with Client(server.address, protocol="classic") as c:
             async def slow():
-                begun = time.monotonic()
                 with pytest.raises(errors.Timeout):
                     await c.within(0.1).get("slow")
-                assert time.monotonic() - begun < 0.35
+                given_up.set()
             waiting = asyncio.gather(slow(), *(c.get_raw(f"k{n}") for n in range(5)))
             assert [f[0] for f in (await waiting)[1:]] == [b"of k%d" % n for n in range(5)]
         assert server.connections == 1
@@ -169,7 +177,9 @@ def test_a_server_that_says_nothing_is_given_up_even_if_callers_only_cancel(scri
             for line in lines(s):
                 s.sendall(value(key_of(line), b"at last"))
         else:
-            time.sleep(5)
+            s.recv(1)
+            found.wait(2 * PATIENT)
+    found = threading.Event()
     server = scripted(handle)
 
     async def main():
@@ -177,43 +187,39 @@ def test_a_server_that_says_nothing_is_given_up_even_if_callers_only_cancel(scri
             begun = time.monotonic()
             while True:
                 try:
-                    found = await asyncio.wait_for(c.get_raw("k"), 0.1)
+                    answer = await asyncio.wait_for(c.get_raw("k"), 0.1)
                     break
-                except (asyncio.TimeoutError, errors.ConnectionClosed):
-                    assert time.monotonic() - begun < 3
-            assert found[0] == b"at last"
-    run(main)
+                except (asyncio.TimeoutError, errors.Timeout, errors.NetworkError):
+                    assert time.monotonic() - begun < PATIENT
+            assert answer[0] == b"at last"
+    try:
+        run(main)
+    finally:
+        found.set()
 
 
 def test_one_stopped_server_does_not_stall_the_others(new_server):
     servers = [new_server() for _ in range(4)]
 
     async def main():
-        async with Client([s.address for s in servers], timeout=0.5) as c:
+        async with Client([s.address for s in servers]) as c:
             keys = [f"key:{n}" for n in range(400)]
             assert await c.set_many({k: k for k in keys}) == {}
             frozen = servers[2]
+            dead = [k for k in keys if c.which(k) == frozen.address]
+            alive = [k for k in keys if c.which(k) != frozen.address]
             frozen.stop()
             try:
-                times = []
-
-                async def one(k):
-                    begun = time.monotonic()
-                    if c.which(k) == frozen.address:
-                        with pytest.raises((errors.Timeout, errors.NetworkError)):
-                            await c.get(k)
-                        assert time.monotonic() - begun < 1.5
-                    else:
-                        assert await c.get(k) == k
-                        times.append(time.monotonic() - begun)
+                waiting = [asyncio.ensure_future(c.get(k)) for k in dead]
                 for _ in range(3):
-                    await asyncio.gather(*(one(k) for k in keys))
-                times.sort()
-                assert times[len(times) * 99 // 100] < 0.4
-                found = await c.get_many(keys, errors_too=True)
-                assert sum(v == k for k, v in found.items()) > 200
+                    assert await asyncio.gather(*(c.get(k) for k in alive)) == alive
+                found = await c.within(1.5).get_many(keys, errors_too=True)
+                assert all(found[k] == k for k in alive)
+                assert all(isinstance(found[k], errors.Timeout) for k in dead)
+                assert not any(task.done() for task in waiting)
             finally:
                 frozen.cont()
+            assert await asyncio.gather(*waiting) == dead
     run(main)
 
 
@@ -244,7 +250,9 @@ def test_a_server_that_is_killed_and_restarted_under_load(new_server):
                 await asyncio.sleep(0.2)
                 await loop.run_in_executor(None, server.restart)
             before = served
-            await asyncio.sleep(0.5)
+            deadline = time.monotonic() + PATIENT
+            while served == before and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
             stop = True
             await asyncio.gather(*tasks)
             assert not wrong and served > before
@@ -255,7 +263,7 @@ def test_more_than_may_be_under_way_is_refused_at_once(new_server):
     server = new_server()
 
     async def main():
-        async with Client(server.address, timeout=1, max_requests=50, max_bytes=10_000) as c:
+        async with Client(server.address, max_requests=50, max_bytes=10_000) as c:
             await c.set("k", 1)
             server.stop()
             try:
@@ -276,7 +284,7 @@ def test_more_than_may_be_under_way_is_refused_at_once(new_server):
 
 def test_requests_wait_for_room_and_are_all_served(flush):
     async def main():
-        async with Client(flush, timeout=30) as c:
+        async with Client(flush) as c:
             # More than a connection takes at once.
             many = {f"key:{n}": n for n in range(10_000)}
             assert await c.set_many(many) == {}
@@ -406,7 +414,7 @@ def test_asyncios_debug_mode_has_nothing_to_say(flush4, caplog):
 
 def test_servers_that_left_are_let_go(flush4):
     async def main():
-        async with Client(flush4, timeout=5) as c:
+        async with Client(flush4) as c:
             keys = [f"key:{n}" for n in range(200)]
             await c.set_many({k: k for k in keys})
             under_way = [asyncio.ensure_future(c.get(k)) for k in keys]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import math
+import time
 
 import pytest
 
@@ -78,10 +80,14 @@ def test_every_verb_does_what_it_says(make, flush, protocol):
     assert c.set_many({"m1": 1, "m2": [2], "m3": "3"}, ttl=60) == {}
     assert c.get_many(["m1", "m2", "m3", "m4"]) == {"m1": 1, "m2": [2], "m3": "3"}
     assert c.get_many(iter([b"m1"])) == {b"m1": 1}
-    assert c.delete_many(["m1", "m4"]) == {}
+    assert c.delete_many(["m1", "m4"]) == {"m4": False}
+    assert c.add_many({"m1": "new", "m2": "other", "m5": 5}, ttl=60) == {"m2": False}
+    assert c.get_many(["m1", "m2", "m5"]) == {"m1": "new", "m2": [2], "m5": 5}
+    assert c.delete_many(["m1", "m5"]) == {}
     assert c.get_many(["m1", "m2"]) == {"m2": [2]}
     assert c.get_many([]) == {}
     assert c.set_many({}) == {}
+    assert c.add_many({}) == {}
     assert c.delete_many([]) == {}
 
 
@@ -144,6 +150,14 @@ def test_every_server_answers(make, flush4):
     assert set(stats) == set(flush4)
     assert all(isinstance(s["pid"], int) and isinstance(s["version"], str) for s in stats.values())
     assert all("maxbytes" in s for s in c.stats("settings").values())
+    text = c.stats("settings", text=True)
+    assert set(text) == set(flush4)
+    assert all(s["growth_factor"] == "1.25" and s["maxbytes"] == str(64 << 20)
+               for s in text.values())
+    assert all(s["version"] == stats[name]["version"] for name, s in c.stats(text=True).items())
+    # A number is not what the server wrote: "0.010000".
+    usage = [s["rusage_user"] for s in c.stats(text=True).values()]
+    assert all(len(u.partition(".")[2]) == 6 for u in usage), usage
     c.set("e", 1)
     assert sum(c.delete_everywhere("e").values()) == 1
     assert c.flush_all() == {s: True for s in flush4}
@@ -151,19 +165,51 @@ def test_every_server_answers(make, flush4):
         c.flush_all(-1)
 
 
-def test_ttl_is_seconds_a_timedelta_or_a_point_in_time(make, flush):
+def clock_of(server_process):
+    """A server's own clock, in seconds since the epoch: it ticks once a second, and a loaded
+    server's tick may be late."""
+    stats = dict(line.split(b" ")[1:3] for line in
+                 server_process.ask(b"stats\r\n", b"END\r\n").splitlines() if line != b"END")
+    return int(stats[b"time"])
+
+
+@pytest.mark.parametrize("ttl,seconds", [
+    (100, 100), (99.5, 100), (datetime.timedelta(minutes=2), 120),
+    (datetime.timedelta(days=30), 30 * 86400)], ids=str)
+def test_ttl_is_seconds_or_a_timedelta(make, flush, server_process, ttl, seconds):
     c = make(flush, protocol="meta")
-    for ttl, low, high in (
-            (100, 99, 100), (99.5, 99, 100), (datetime.timedelta(minutes=2), 119, 120),
-            (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(1), 86395, 86405),
-            (60 * 86400, 60 * 86400 - 2, 60 * 86400)):
-        c.set("t", 1, ttl=ttl)
-        assert low <= c.get_item("t", ttl=True)[1]["ttl"] <= high
+    before = clock_of(server_process)
+    c.set("t", 1, ttl=ttl)
+    left = c.get_item("t", ttl=True)[1]["ttl"]
+    ticks = clock_of(server_process) - before
+    assert seconds - ticks <= left <= seconds
+
+
+@pytest.mark.parametrize("form,days", [("datetime", 1), ("datetime", 60), ("timedelta", 60)])
+def test_ttl_is_a_point_in_time(make, flush, server_process, form, days):
+    c = make(flush, protocol="meta")
+    span = datetime.timedelta(days=days)
+    clock, began = clock_of(server_process), time.time()
+    # More than 30 days go to the server as a point in time, too.
+    point = datetime.datetime.fromtimestamp(began, datetime.timezone.utc) + span
+    c.set("t", 1, ttl=point if form == "datetime" else span)
+    left = c.get_item("t", ttl=True)[1]["ttl"]
+    ended, clock_then = time.time(), clock_of(server_process)
+    # The server counts on its own clock, which may be behind this machine's: the point is what is
+    # left and the clock of that moment together.
+    assert left + clock <= math.ceil(ended) + days * 86400
+    assert left + clock_then >= math.floor(began) + days * 86400
+
+
+def test_ttl_of_never_and_of_the_past(make, flush):
+    c = make(flush, protocol="meta")
     c.set("t", 1)
     assert c.get_item("t", ttl=True)[1]["ttl"] == -1
     c.set("t", 1, ttl=None)
     assert c.get_item("t", ttl=True)[1]["ttl"] == -1
     c.set("t", 1, ttl=-1)
+    assert c.get("t") is None
+    c.set("t", 1, ttl=datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1))
     assert c.get("t") is None
     with pytest.raises(TypeError):
         c.set("t", 1, ttl="60")
@@ -277,9 +323,14 @@ def test_what_was_not_written_in_the_dialect_is_an_error(make, flush):
     assert caught.value.item == (1, b"value")
     c.set("mine", [1])
     _, flags, _ = c.get_raw("mine")
+    for data, kind in ((b"\xc1", errors.CorruptValue), (b"", errors.CorruptValue),
+                       (b"\x92\x01", errors.CorruptValue), (b"\xdd\xff\xff\xff\xff", errors.CorruptValue),
+                       (b"\x91\xa1\xff", errors.WrongType), (b"\x01\x01", errors.CorruptValue)):
+        c.store_raw("set", "mine", data, flags)
+        with pytest.raises(kind) as caught:
+            c.get("mine")
+        assert caught.value.item == (flags, data) and caught.value.server == flush
     c.store_raw("set", "mine", b"\xc1", flags)
-    with pytest.raises(errors.CorruptValue):
-        c.get("mine")
     good = {"good": 1}
     c.set_many(good)
     found = c.get_many(["mine", "good", "foreign"], errors_too=True)
@@ -337,6 +388,7 @@ def test_a_key_that_cannot_be_sent(make, key):
         assert isinstance(caught.value, ValueError) and caught.value.server == ""
     assert isinstance(c.delete_many([key])[key], errors.InvalidKey)
     assert isinstance(c.set_many({key: 1})[key], errors.InvalidKey)
+    assert isinstance(c.add_many({key: 1})[key], errors.InvalidKey)
     assert isinstance(c.get_many([key], errors_too=True)[key], errors.InvalidKey)
     with pytest.raises(errors.InvalidKey):
         c.get_many([key])
@@ -400,6 +452,10 @@ def test_a_wrong_port_is_an_error_and_no_miss(make):
     failed = c.set_many({"k": 1, "l": 2})
     assert set(failed) == {"k", "l"}
     assert all(isinstance(e, errors.NetworkError) for e in failed.values())
+    for failed in (c.add_many({"k": 1, "l": 2}), c.delete_many(["k", "l"])):
+        assert set(failed) == {"k", "l"}
+        assert all(isinstance(e, errors.NetworkError) for e in failed.values())
+    assert all(isinstance(s, errors.NetworkError) for s in c.stats(text=True).values())
     assert isinstance(c.ping()[f"127.0.0.1:{port}"], errors.NetworkError)
 
 
@@ -436,7 +492,9 @@ def test_failures_as_misses(make):
     assert c.get("k") is None and c.get("k", 5) == 5
     assert c.get_many(["k", "l"]) == {}
     assert c.set("k", 1) is False
+    assert c.set_many({"k": 1}) == {"k": False} == c.add_many({"k": 1})
     assert c.delete("k") is False and c.touch("k") is False
+    assert c.delete_many(["k"]) == {"k": False}
     assert c.incr("k") is None
     assert c.get_raw("k") is None
     with pytest.raises(errors.InvalidKey):

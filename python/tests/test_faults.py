@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from faces import PATIENT
 from memcxx import errors
 
 
@@ -72,7 +73,7 @@ def test_a_server_that_dribbles_does_not_extend_the_deadline(make, scripted):
     begun = time.monotonic()
     with pytest.raises(errors.Timeout):
         c.get("k")
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 10  # the whole value would take longer
 
 
 @pytest.mark.parametrize("answer", [
@@ -102,12 +103,11 @@ def test_a_late_answer_is_nobody_elses(make, scripted):
             s.sendall(value(key, b"of " + key))
     c = make(scripted(handle).address, protocol="classic", timeout=0.1, check_keys=False,
              max_failures=0)
-    assert c.get_raw("quick")[0] == b"of quick"
+    assert c.within(PATIENT).get_raw("quick")[0] == b"of quick"
     for _ in range(3):
         with pytest.raises(errors.Timeout):
             c.get("slow")
-        time.sleep(0.05)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + PATIENT
         while True:  # behind the slow one, or over a fresh connection
             try:
                 assert c.get_raw("quick")[0] == b"of quick"
@@ -222,11 +222,11 @@ def test_no_answer_to_the_handshake(make, scripted):
         s.recv(1)
         s.recv(1024)
         s.recv(1)
-    c = make(scripted(handle).address, connect_timeout=0.2, timeout=2, max_failures=0)
+    c = make(scripted(handle).address, connect_timeout=0.2, max_failures=0)
     begun = time.monotonic()
     with pytest.raises(errors.Timeout):
         c.get("k")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < PATIENT / 2
 
 
 def test_errors_of_the_server_are_told_and_the_connection_stays(make, scripted):
@@ -256,7 +256,7 @@ def test_a_server_that_reads_nothing_does_not_hang_a_large_store(make, scripted)
 
     def handle(s):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        release.wait(10)
+        release.wait(2 * PATIENT)
     c = make(scripted(handle).address, protocol="classic", timeout=0.4)
     begun = time.monotonic()
     try:
@@ -266,7 +266,7 @@ def test_a_server_that_reads_nothing_does_not_hang_a_large_store(make, scripted)
         assert len(failed) == 40
     finally:
         release.set()
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < PATIENT
 
 
 def test_a_multi_get_over_small_buffers_does_not_deadlock(make, scripted):

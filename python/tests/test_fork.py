@@ -140,7 +140,8 @@ def test_a_pool_of_processes(make, flush4):
 @pytest.mark.parametrize("transport", ("native", "python"))
 def test_a_fork_while_other_threads_are_in_calls(new_server, transport):
     servers = [new_server() for _ in range(2)]
-    c = memcxx.Client([s.address for s in servers], transport=transport, timeout=5, pool_size=4)
+    c = memcxx.Client([s.address for s in servers], transport=transport, timeout=30,
+                      connect_timeout=30, pool_size=4)
     values = {f"key:{n}": f"value:{n}" * 100 for n in range(100)}
     assert c.set_many(values) == {}
     stop = threading.Event()
@@ -198,7 +199,7 @@ def test_a_child_of_gevent(flush4):
     out = in_process(GEVENT, """
         import os, sys, gevent
         import memcxx
-        c = memcxx.Client(sys.argv[1:])
+        c = memcxx.Client(sys.argv[1:], timeout=30, connect_timeout=30)
         values = {"key:%d" % n: "v" * n for n in range(100)}
         assert c.set_many(values) == {}
         sys.stdout.flush()
@@ -219,7 +220,7 @@ def test_a_child_forked_by_a_coroutine(flush4):
     values = {f"key:{n}": f"value:{n}" for n in range(100)}
 
     async def main():
-        async with Client(flush4, timeout=5) as c:
+        async with Client(flush4, timeout=30, connect_timeout=30) as c:
             assert await c.set_many(values) == {}
             under_way = [asyncio.ensure_future(c.get(k)) for k in values]
             await asyncio.sleep(0)

@@ -65,14 +65,17 @@ HUNDRED = """
     from memcxx import errors
     {spawn}
     frozen_pid, frozen, *addresses = sys.argv[1:]
-    c = memcxx.Client(addresses, timeout=2, pool_size=200)
+    # Whoever held up the hub for a frozen server would do so for LONG.
+    LONG = 60
+    c = memcxx.Client(addresses, timeout=LONG, connect_timeout=LONG, pool_size=200,
+                      max_failures=0)
     assert type(c).__module__ == "memcxx.green"
     keys = ["key:%d" % n for n in range(400)]
     assert c.set_many({{k: k for k in keys}}) == {{}}
     alive = [k for k in keys if c.which(k) != frozen]
     dead = [k for k in keys if c.which(k) == frozen]
     assert len(alive) > 100 and len(dead) > 50
-    longest_pause, served, refused = 0.0, 0, 0
+    longest_pause, served, thawed, gathered, late = 0.0, 0, 0, 0, 0
     running = True
 
     def heart():
@@ -92,15 +95,21 @@ HUNDRED = """
             served += 1
 
     def waits(k):
-        global refused
-        try:
-            c.get(k)
-        except (errors.Timeout, errors.NetworkError):
-            refused += 1
+        global thawed
+        assert c.get(k) == k
+        thawed += 1
 
     def gathers():
-        found = c.get_many(keys, errors_too=True)
-        assert sum(v == k for k, v in found.items()) >= len(alive)
+        global gathered
+        assert c.get_many(keys) == {{k: k for k in keys}}
+        gathered += 1
+
+    def runs_out_of_time(k):
+        global late
+        try:
+            c.within(0.1).get(k)
+        except errors.Timeout:
+            late += 1
 
     def is_frozen():
         states = [open("/proc/%s/task/%s/stat" % (frozen_pid, task)).read().rpartition(")")[2]
@@ -113,19 +122,17 @@ HUNDRED = """
     try:
         beating = spawn(heart)
         waiting = [spawn(waits, k) for k in dead[:40]] + [spawn(gathers) for _ in range(3)]
-        time.sleep(0.05)
-        begun = time.monotonic()
-        for each in [spawn(reads, n) for n in range(100)]:
+        short = [spawn(runs_out_of_time, k) for k in dead[40:45]]
+        for each in [spawn(reads, n) for n in range(100)] + short:
             wait(each)
-        took = time.monotonic() - begun
-        assert refused == 0, "they should still be waiting"
-        for each in waiting:
-            wait(each)
+        print(served, late, thawed, gathered)
     finally:
         os.kill(int(frozen_pid), signal.SIGCONT)
+    for each in waiting:
+        wait(each)
     running = False
     wait(beating)
-    print(served, refused, took < 1.9, longest_pause < 1.0)
+    print(thawed, gathered, longest_pause < LONG / 2)
     """
 
 
@@ -138,14 +145,14 @@ def test_a_hundred_greenlets_go_on_while_a_server_is_stopped(new_server, patch, 
     frozen = servers[1]
     out = in_process(patch, HUNDRED.format(spawn=spawn), str(frozen.pid), frozen.address,
                      *(s.address for s in servers))
-    assert out == "2000 40 True True\n"
+    assert out.splitlines() == ["2000 5 0 0", "40 3 True"]
 
 
 def test_a_greenlet_that_is_killed_leaves_nothing_behind(flush4):
     out = in_process(GEVENT, """
         import random, sys, gevent
         import memcxx
-        c = memcxx.Client(sys.argv[1:], timeout=20, pool_size=4)
+        c = memcxx.Client(sys.argv[1:], timeout=30, connect_timeout=30, pool_size=4)
         values = {"key:%d" % n: "%d:" % n + "v" * 3000 for n in range(300)}
         assert c.set_many(values) == {}
         rng = random.Random(5)
@@ -172,7 +179,8 @@ def test_a_greenlet_that_is_killed_leaves_nothing_behind(flush4):
 
 
 def test_threads_share_it(flush4):
-    c = memcxx.Client(flush4, transport="python", timeout=20, pool_size=3)
+    c = memcxx.Client(flush4, transport="python", timeout=30, connect_timeout=30,
+                      pool_size=3)
     assert isinstance(c, green.Client)
     wrong = []
 
@@ -195,25 +203,20 @@ def test_threads_share_it(flush4):
 
 def test_a_pool_that_is_in_use_makes_others_wait(new_server):
     server = new_server()
-    c = memcxx.Client(server.address, transport="python", timeout=1.0, pool_size=1, max_failures=0)
+    c = memcxx.Client(server.address, transport="python", timeout=60, connect_timeout=60,
+                      pool_size=1)
     c.set("k", 1)
+    found = []
+    first = threading.Thread(target=lambda: found.append(c.get("k")))
     server.stop()
     try:
-        outcomes = []
-
-        def call(timeout):
-            try:
-                c.within(timeout).get("k")
-            except errors.Error as why:
-                outcomes.append(why.code)
-        first = threading.Thread(target=call, args=(1.0,))
         first.start()
-        time.sleep(0.1)
-        begun = time.monotonic()
-        call(0.2)
-        assert outcomes == ["overloaded"] and time.monotonic() - begun < 0.5
-        first.join(5)
-        assert outcomes == ["overloaded", "timeout"]
+        while c._engine._router.server(server.address).engine._idle:
+            time.sleep(0.001)  # it has not taken the one connection yet
+        with pytest.raises(errors.Overloaded):
+            c.within(0.2).get("k")
+        assert not found
     finally:
         server.cont()
-    assert c.get("k") == 1
+    first.join(60)
+    assert found == [1] and c.get("k") == 1

@@ -6,13 +6,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
+import subprocess
 import sys
+import textwrap
+import weakref
 
 import pytest
 
 import memcxx
-from faces import Awaited
-from memcxx import errors
+from faces import Awaited, free_port, open_face
+from memcxx import _core, errors
 
 OPERATIONS = int(os.environ.get("MEMCXX_TEST_OPERATIONS", "30000"))
 
@@ -107,10 +111,10 @@ def test_clients_are_given_back(flush, transport):
         return len(os.listdir("/proc/self/fd"))
 
     def work():
-        c = memcxx.Client(flush, transport=transport, dialect="pymemcache",
-                          on_server_down=lambda *_: None)
+        c = memcxx.Client(flush, transport=transport, dialect="pymemcache", timeout=30,
+                          connect_timeout=30, on_server_down=lambda *_: None)
         c.set("k", (1, 2))
-        assert c.within(1).get("k") == (1, 2)
+        assert c.within(20).get("k") == (1, 2)
         c.close()
     work()
     before = descriptors()
@@ -124,7 +128,7 @@ def test_cancelled_calls_leave_nothing_behind(flush):
     from memcxx.aio import Client
 
     async def main():
-        async with Client(flush, timeout=5) as c:
+        async with Client(flush, timeout=30, connect_timeout=30) as c:
             await c.set("k", "v" * 1000)
 
             async def work():
@@ -160,3 +164,127 @@ def test_an_asyncio_client_of_many_lives(flush):
     before = len(os.listdir("/proc/self/fd"))
     assert grown(work, 100) < 3_000_000
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- circles
+
+
+class Owner:
+    """Has a client whose callbacks and picklers are its own methods."""
+
+    def __init__(self, face, servers, **options):
+        self.heard = []
+        self.client = open_face(face, servers, dialect="pymemcache", dumps=self.dumps,
+                                loads=self.loads, on_server_down=self.went_down,
+                                on_server_up=self.came_up, **options)
+        self.other = self.client.within(5)
+
+    def dumps(self, value):
+        return pickle.dumps(value)
+
+    def loads(self, data):
+        return pickle.loads(data)
+
+    def went_down(self, server, why):
+        self.heard.append((server, type(why)))
+
+    def came_up(self, server):
+        self.heard.append((server, None))
+
+
+def test_a_client_that_calls_back_its_owner_goes_with_it(flush, face):
+    owner = Owner(face, flush)
+    owner.client.set("k", (1, 2))
+    assert owner.other.get("k") == (1, 2)
+    owner.client.close()
+    if face == "asyncio":
+        owner.client.loop.close()
+    gone = weakref.ref(owner)
+    gc.collect()
+    assert gone() is owner
+    del owner
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_codec_that_pickles_by_its_owner_goes_with_it():
+    class Codec:
+        def __init__(self):
+            self.codec = _core.ValueCodec("dialect=pymemcache", self.dumps, None)
+
+        def dumps(self, value):
+            return pickle.dumps(value)
+    owner = Codec()
+    assert owner.codec.pack("k", (1,)) == (1, pickle.dumps((1,)))
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_collector_leaves_what_is_in_use(flush):
+    owner = Owner("native", f"127.0.0.1:{free_port()}", max_failures=1)
+    other = owner.other
+    heard = owner.heard
+    gone = weakref.ref(owner)
+    del owner.client, owner
+    gc.collect()
+    assert gone() is not None  # by what `other` calls back
+    with pytest.raises(errors.NetworkError):
+        other.get("k")
+    assert [why for _, why in heard] == [errors.ConnectFailed]
+    copies = [other.within(n + 1) for n in range(5)]
+    del other, copies[1:]
+    gc.collect()
+    assert gone() is not None
+    copies.clear()
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_callback_may_let_its_client_go(face):
+    clients = []
+    heard = []
+
+    def went_down(server, why):
+        clients.clear()
+        gc.collect()
+        heard.append(server)
+    port = free_port()
+    clients.append(open_face(face, f"127.0.0.1:{port}", max_failures=1,
+                             on_server_down=went_down))
+    loop = clients[0].loop if face == "asyncio" else None
+    with pytest.raises(errors.NetworkError):
+        clients[0].get("k")
+    if loop is not None:
+        loop.run_until_complete(asyncio.sleep(0))  # by the loop, soon after
+        loop.close()
+    assert heard == [f"127.0.0.1:{port}"] and not clients
+
+
+def test_nothing_is_left_at_the_end_of_a_process(flush):
+    script = """
+        import sys, threading, asyncio
+        import memcxx, memcxx.aio, memcxx.green
+
+        class Owner:
+            def __init__(self):
+                self.client = memcxx.Client(sys.argv[1], dialect="libmc", on_server_up=self.up)
+                self.green = memcxx.green.Client(sys.argv[1], dumps=self.dumps)
+            def up(self, server):
+                pass
+            def dumps(self, value):
+                return b""
+        kept = Owner()
+        kept.client.set("k", {(1,)})
+        assert kept.client.get("k") == {(1,)} == kept.client.within(9).get("k")
+        kept.green.set("n", 1)
+
+        async def main():
+            async with memcxx.aio.Client(sys.argv[1]) as c:
+                assert await c.get("n") == 1
+        asyncio.run(main())
+        """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script), flush],
+                         capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")

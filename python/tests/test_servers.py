@@ -7,7 +7,7 @@ import time
 import pytest
 
 import memcxx
-from faces import free_port
+from faces import PATIENT, free_port
 from memcxx import errors
 
 
@@ -16,32 +16,23 @@ from memcxx import errors
 
 def test_a_silent_server_is_a_timeout_and_no_miss(make, new_server):
     server = new_server()
-    c = make(server.address, timeout=0.3, max_failures=0)
-    c.set("k", 1)
+    patient = make(server.address, max_failures=0)
+    c = patient.within(0.3)
+    patient.set("k", 1)
     server.stop()
+    begun = time.monotonic()
     try:
-        begun = time.monotonic()
         with pytest.raises(errors.Timeout) as caught:
             c.get("k")
         assert isinstance(caught.value, TimeoutError) and caught.value.server == server.address
         with pytest.raises(errors.Error):
             c.set("k", 2)
-        assert time.monotonic() - begun < 1.5
-        begun = time.monotonic()
         with pytest.raises(errors.Timeout):
             c.within(0.05).get("k")
-        assert time.monotonic() - begun < 0.3
+        assert time.monotonic() - begun < PATIENT / 2
     finally:
         server.cont()
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            assert c.get("k") in (1, 2)
-            break
-        except errors.Error:
-            time.sleep(0.02)
-    else:
-        pytest.fail("the server goes on, and the client does not")
+    assert patient.get("k") in (1, 2)
 
 
 def test_within_is_the_same_client(make, flush):
@@ -81,7 +72,7 @@ def test_a_server_that_is_down_is_left_alone_and_comes_back(make, new_server):
         seen.add(type(caught.value))
     assert errors.ServerDown in seen
     server.restart()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENT
     while True:
         try:
             assert c.get("k") is None

@@ -5,6 +5,7 @@ Never here: keys, servers.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from io import BytesIO
 from typing import Any, Callable, Optional
@@ -12,6 +13,17 @@ from typing import Any, Callable, Optional
 from .. import errors
 
 _MAX_DECOMPRESSED = 128 << 20  # bytes; what claims to be more is damage, or an attack
+
+
+def _with_room(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A class whose instances may have attributes of their own, which since CPython 3.13 those of
+    pickle may not. (The original cannot do without.)"""
+    return _subclass(make) if isinstance(make, type) else make
+
+
+@functools.lru_cache(maxsize=16)
+def _subclass(of: type) -> type:
+    return type(of.__name__, (of,), {})
 
 
 class Values:
@@ -69,10 +81,11 @@ class Values:
 
     def _pickled(self, val: Any) -> bytes:
         stream = BytesIO()
+        make = _with_room(self.pickler) if self.persistent_id else self.pickler
         if self.picklerIsKeyword:
-            pickler = self.pickler(stream, protocol=self.pickleProtocol)
+            pickler = make(stream, protocol=self.pickleProtocol)
         else:
-            pickler = self.pickler(stream, self.pickleProtocol)
+            pickler = make(stream, self.pickleProtocol)
         if self.persistent_id:
             pickler.persistent_id = self.persistent_id
         pickler.dump(val)
@@ -90,7 +103,8 @@ class Values:
             return int(data)
         if flags & self._FLAG_PICKLE:
             try:
-                unpickler = self.unpickler(BytesIO(data))
+                make = _with_room(self.unpickler) if self.persistent_load else self.unpickler
+                unpickler = make(BytesIO(data))
                 if self.persistent_load:
                     unpickler.persistent_load = self.persistent_load
                 return unpickler.load()

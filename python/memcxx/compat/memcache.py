@@ -469,8 +469,9 @@ class Client(Values):
         for core, positions in self._grouped(prepared):
             names = [_name(prepared[i]) for i in positions]
             for why in self._cluster.repeated(core.delete_many, names, lambda k: k).values():
-                self._failed(why)
-                done = 0
+                if why is not False:  # there was none
+                    self._failed(why)
+                    done = 0
         return done
 
     def touch(self, key: Any, time: Any = 0, noreply: Any = False) -> int:

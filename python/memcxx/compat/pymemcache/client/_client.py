@@ -321,7 +321,7 @@ class Client:
         for key in wanted:
             self._check_text(key)
         failed = self._core.delete_many(wanted)
-        return {key: translated(e) for key, e in failed.items()}
+        return {key: translated(e) for key, e in failed.items() if e is not False}  # a miss
 
     def incr(self, key: Key, value: int, noreply: Optional[bool] = False) -> Optional[int]:
         """The new value; None when there is no item, and with noreply."""

@@ -1,0 +1,48 @@
+// See callbacks.hpp.
+#include "callbacks.hpp"
+
+#include <nanobind/stl/string_view.h>
+#include <string_view>
+
+#include <memcxx/error.hpp>
+
+namespace memcxx::python {
+
+namespace {
+
+// What a callback raises goes where Python reports what nobody can catch.
+template <class F>
+void guarded(F&& call) noexcept {
+  try {
+    call();
+  } catch (nb::python_error& e) {
+    e.discard_as_unraisable("memcxx: a callback");
+  } catch (...) {
+  }
+}
+
+}  // namespace
+
+void callbacks::install(options& o) const {
+  // A reference of their own for as long as a callback runs: it may make its client go.
+  if (!down_.is_none()) {
+    o.on_server_down = [those = std::weak_ptr(alive_)](std::string_view server, const error& why) {
+      const nb::gil_scoped_acquire hold;
+      nb::object function;
+      if (const auto now = those.lock()) function = nb::borrow(now->down);
+      if (!function.is_valid()) return;
+      guarded([&] { function(nb::str(server.data(), server.size()), exception_of(why)); });
+    };
+  }
+  if (!up_.is_none()) {
+    o.on_server_up = [those = std::weak_ptr(alive_)](std::string_view server) {
+      const nb::gil_scoped_acquire hold;
+      nb::object function;
+      if (const auto now = those.lock()) function = nb::borrow(now->up);
+      if (!function.is_valid()) return;
+      guarded([&] { function(nb::str(server.data(), server.size())); });
+    };
+  }
+}
+
+}  // namespace memcxx::python
