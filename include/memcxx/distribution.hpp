@@ -2,6 +2,7 @@
 // Never here: which servers are up (that is health's), addresses' sockets, prefixes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,13 @@ class distribution {
   // used, in this distribution's own order.
   [[nodiscard]] virtual std::uint32_t pick(std::string_view key,
                                            unsigned attempt = 0) const noexcept = 0;
+
+  // The homes of many keys: out[i] = pick(keys[i]). `out` has at least as many places as there are
+  // keys. Overridden where many keys cost less together than one by one; must agree with pick().
+  virtual void pick_each(std::span<const std::string_view> keys,
+                         std::span<std::uint32_t> out) const noexcept {
+    for (std::size_t i = 0; i < keys.size(); ++i) out[i] = pick(keys[i]);
+  }
 };
 
 // Makes a distribution for a list of servers (at least one). May throw memcxx::exception.

@@ -1,6 +1,7 @@
 // A hash modulo the number of servers, or of buckets; and jump, which is its steady kin.
 // Never here: rings, or rules that hash again after a failure.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,12 @@ class modula final : public distribution {
     return next_server(key_hash_(key) % servers_, attempt, servers_);
   }
 
+  void pick_each(std::span<const std::string_view> keys,
+                 std::span<std::uint32_t> out) const noexcept override {
+    hash_each(key_hash_, keys, out);
+    for (std::uint32_t& place : out.first(keys.size())) place %= servers_;
+  }
+
  private:
   hash_function key_hash_;
   std::uint32_t servers_;
@@ -35,6 +42,13 @@ class weighted_modula final : public distribution {
 
   std::uint32_t pick(std::string_view key, unsigned attempt) const noexcept override {
     return buckets_.server(key_hash_(key) % buckets_.count(), attempt);
+  }
+
+  void pick_each(std::span<const std::string_view> keys,
+                 std::span<std::uint32_t> out) const noexcept override {
+    hash_each(key_hash_, keys, out);
+    for (std::uint32_t& place : out.first(keys.size()))
+      place = buckets_.server(place % buckets_.count(), 0);
   }
 
  private:
@@ -50,6 +64,13 @@ class jump final : public distribution {
 
   std::uint32_t pick(std::string_view key, unsigned attempt) const noexcept override {
     return buckets_.server(bucket_of(key_hash_(key)), attempt);
+  }
+
+  void pick_each(std::span<const std::string_view> keys,
+                 std::span<std::uint32_t> out) const noexcept override {
+    hash_each(key_hash_, keys, out);
+    for (std::uint32_t& place : out.first(keys.size()))
+      place = buckets_.server(bucket_of(place), 0);
   }
 
  private:

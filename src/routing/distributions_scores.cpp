@@ -2,6 +2,7 @@
 // Never here: rings.
 #include <algorithm>
 #include <bitset>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -146,6 +147,12 @@ class maglev final : public distribution {
       while (seen[table_[at]]) at = at + 1 == table_.size() ? 0 : at + 1;
     }
     return table_[at];
+  }
+
+  void pick_each(std::span<const std::string_view> keys,
+                 std::span<std::uint32_t> out) const noexcept override {
+    hash_each(key_hash_, keys, out);
+    for (std::uint32_t& place : out.first(keys.size())) place = table_[place % table_.size()];
   }
 
  private:

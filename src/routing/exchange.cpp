@@ -2,6 +2,7 @@
 #include "routing/exchange.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -162,6 +163,32 @@ bool exchange::accept(std::uint32_t index, request& r, bool filled) noexcept {
   return true;
 }
 
+// Places keys some at a time, because many are hashed for less together.
+class exchange::homes_in_chunks {
+ public:
+  homes_in_chunks(const topology& t, std::vector<placed>& out) noexcept : topology_(t), out_(out) {}
+  void add(std::uint32_t index, std::string_view key) {
+    out_.push_back({index, topology::no_server});
+    keys_[waiting_++] = key;
+    if (waiting_ == keys_.size()) finish();
+  }
+  void finish() noexcept {
+    std::array<std::uint32_t, chunk> servers;
+    topology_.homes(std::span(keys_).first(waiting_), servers);
+    const auto first = out_.end() - static_cast<std::ptrdiff_t>(waiting_);
+    for (std::size_t i = 0; i < waiting_; ++i)
+      first[static_cast<std::ptrdiff_t>(i)].server = servers[i];
+    waiting_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t chunk = 64;
+  const topology& topology_;
+  std::vector<placed>& out_;
+  std::array<std::string_view, chunk> keys_;
+  std::size_t waiting_ = 0;
+};
+
 void exchange::prepare(route how, std::uint32_t only) {
   const std::size_t n = call_.size();
   differs_by_key_ = call_.differs_by_key();
@@ -177,6 +204,7 @@ void exchange::prepare(route how, std::uint32_t only) {
   }
   std::vector<placed> all;
   all.reserve(n);
+  homes_in_chunks homes(topology_, all);
   request r;
   bool filled = false;
   for (std::uint32_t i = 0; i < n; ++i) {
@@ -185,15 +213,18 @@ void exchange::prepare(route how, std::uint32_t only) {
     if (!filled) continue;
     if (!plain) {
       place(i, r, all);
-      continue;
-    }
-    const std::uint32_t server = how == route::by_key ? topology_.home(r.key) : i;
-    if (server == topology::no_server) {
-      refuse(i, errc::invalid_argument, names_nobody);
+    } else if (how == route::by_key) {
+      homes.add(i, r.key);
     } else {
-      all.push_back({i, server});
+      all.push_back({i, i});
     }
   }
+  homes.finish();
+  const auto nowhere = [](const placed& p) { return p.server == topology::no_server; };
+  for (const placed& p : all) {
+    if (nowhere(p)) refuse(p.index, errc::invalid_argument, names_nobody);
+  }
+  std::erase_if(all, nowhere);
   deal(all);
 }
 

@@ -147,6 +147,7 @@ class exchange {
     std::uint32_t server;
   };
   void deal(std::span<const placed> all);
+  class homes_in_chunks;
 
   // --- failover.cpp: requests that more than one server may answer.
   // One that is on its way to several servers, one after the other or all at once.

@@ -3,9 +3,10 @@
 #include "hash.hpp"
 
 #include <array>
-#include <span>
+#include <cstddef>
 
 #include "md5.hpp"
+#include "md5_lanes.hpp"
 
 namespace memcxx::routing {
 namespace {
@@ -142,6 +143,12 @@ std::uint32_t crc16(std::string_view key) noexcept {
   std::uint32_t crc = 0;
   for (const char c : key) crc = (crc << 8) ^ crc16_table[((crc >> 8) ^ plain(c)) & 0xff];
   return crc;
+}
+
+void hash_each(hash_function hash, std::span<const std::string_view> keys,
+               std::span<std::uint32_t> out) noexcept {
+  if (hash == md5_hash) return md5_first_words(keys, out);
+  for (std::size_t i = 0; i < keys.size(); ++i) out[i] = hash(keys[i]);
 }
 
 hash_function find_hash(std::string_view name) noexcept { return find_in(hashes, name); }

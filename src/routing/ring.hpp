@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -49,6 +50,12 @@ class ring_distribution final : public distribution {
 
   std::uint32_t pick(std::string_view key, unsigned attempt) const noexcept override {
     return attempt == 0 ? ring_.owner(key_hash_(key)) : ring_.owner(key_hash_(key), attempt);
+  }
+
+  void pick_each(std::span<const std::string_view> keys,
+                 std::span<std::uint32_t> out) const noexcept override {
+    hash_each(key_hash_, keys, out);
+    for (std::uint32_t& place : out.first(keys.size())) place = ring_.owner(place);
   }
 
  private:

@@ -32,6 +32,29 @@ std::uint32_t topology::home(std::string_view key) const noexcept {
   return s < own ? s : no_server;
 }
 
+void topology::homes(std::span<const std::string_view> keys,
+                     std::span<std::uint32_t> out) const noexcept {
+  out = out.first(keys.size());
+  if (own == 1) {
+    std::ranges::fill(out, 0U);
+    return;
+  }
+  if (hash_tag.empty() && (prefix.empty() || !prefix_in_hash)) {
+    where->pick_each(keys, out);
+  } else {
+    std::array<hashed, 32> room;
+    std::array<std::string_view, room.size()> parts;
+    for (std::size_t at = 0; at < keys.size(); at += parts.size()) {
+      const auto some = keys.subspan(at, std::min(parts.size(), keys.size() - at));
+      for (std::size_t i = 0; i < some.size(); ++i) parts[i] = room[i].of(*this, some[i]);
+      where->pick_each(std::span(parts).first(some.size()), out.subspan(at));
+    }
+  }
+  for (std::uint32_t& s : out) {
+    if (s >= own) s = no_server;
+  }
+}
+
 std::uint32_t topology::place(std::string_view key, std::size_t n) const noexcept {
   std::array<std::uint32_t, most_places> seen;
   if (n >= seen.size() || n >= own) return no_server;

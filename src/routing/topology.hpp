@@ -37,6 +37,8 @@ struct topology {
   // The index of the server for a key (without the prefix). no_server when a distribution of the
   // user's own names one that does not exist.
   [[nodiscard]] std::uint32_t home(std::string_view key) const noexcept;
+  // out[i] = home(keys[i]). `out` has at least as many places as there are keys. Allocates nothing.
+  void homes(std::span<const std::string_view> keys, std::span<std::uint32_t> out) const noexcept;
   // Where a key goes when its home and the next n - 1 servers cannot be used; n = 0 is its home.
   // All are different. Empty (no_server) when there are no more.
   [[nodiscard]] std::uint32_t place(std::string_view key, std::size_t n) const noexcept;
