@@ -28,6 +28,13 @@ template <class T>
 inline constexpr bool is_options =
     std::is_same_v<T, get_options> || std::is_same_v<T, store_options> ||
     std::is_same_v<T, remove_options> || std::is_same_v<T, counter_options>;
+
+// g++ 12 copies a struct made beside a co_await byte by byte, and destroys both: so options own
+// nothing.
+template <class... T>
+inline constexpr bool own_nothing = (std::is_trivially_copyable_v<T> && ...);
+static_assert(
+    own_nothing<get_options, store_options, remove_options, counter_options, ttl, async_options>);
 }  // namespace detail
 
 namespace detail {
@@ -63,8 +70,9 @@ concept token =
 //   `terminal` also by what was sent, and may have been or yet be executed.
 //
 // Deadlines: as in the blocking client, options::timeout for a whole call, and within(). A call
-// that runs out of time leaves its connection to the others; a connection from which nothing comes
-// for as long as options::timeout is closed. Retries, health, failover and topology: as there.
+// that is given up leaves its connection to the others; from then on, while it owes answers, the
+// connection is closed when nothing comes for as long as options::timeout. Retries, health,
+// failover and topology: as there.
 //
 // Lifetime: when the last copy goes, calls under way end with errc::cancelled. async_close() waits
 // for them instead. The executor's context has to outlive the client; while nothing is under way a
@@ -199,14 +207,12 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   }
 
   // --- verbs for many keys, over all their servers at once. Answers as client's -----------------
-  template <std::ranges::forward_range Keys, class Token = const Default&>
-    requires stringlike<std::ranges::range_value_t<Keys>>
+  template <key_range Keys, class Token = const Default&>
   auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
     return run_job<items>(std::make_unique<items_call>(keys, o), size_of(keys), true,
                           std::forward<Token>(t));
   }
-  template <class T, std::ranges::forward_range Keys, class Token = const Default&>
-    requires stringlike<std::ranges::range_value_t<Keys>>
+  template <class T, key_range Keys, class Token = const Default&>
   auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
     return run_job<values_of<T>>(std::make_unique<values_call<T>>(keys, o), size_of(keys), true,
                                  std::forward<Token>(t));
@@ -219,8 +225,7 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   // The same reads, begun at once, and each key's outcome as it arrives, an item or a typed value:
   //   auto arriving = cache.get_each(keys);
   //   while (auto e = co_await arriving.next()) …e->index, e->key, e->reply…
-  template <class T = item, std::ranges::forward_range Keys>
-    requires stringlike<std::ranges::range_value_t<Keys>>
+  template <class T = item, key_range Keys>
   get_stream<T, Default> get_each(const Keys& keys, const get_options& o = {.cas = false}) {
     return {owner_->core, timeout_, keys, o};
   }
@@ -242,13 +247,10 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
         std::make_unique<owning_call<commands::store_value>>(std::move(stores)), bytes, false,
         std::forward<Token>(t));
   }
-  template <std::ranges::forward_range Keys, class Token = const Default&>
-    requires stringlike<std::ranges::range_value_t<Keys>>
+  template <key_range Keys, class Token = const Default&>
   auto remove_many(const Keys& keys, Token&& t = Default()) {
-    std::vector<commands::remove> removes;
-    for (const auto& key : keys) removes.push_back({std::string_view(key)});
-    return run_job<many<done>>(std::make_unique<owning_call<commands::remove>>(std::move(removes)),
-                               size_of(keys), false, std::forward<Token>(t));
+    return run_job<many<done>>(std::make_unique<owning_call<commands::remove>>(keys), size_of(keys),
+                               false, std::forward<Token>(t));
   }
   // The batch has to stay until the handler is called.
   template <class Token = const Default&>
@@ -323,6 +325,8 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   class owning_call {
    public:
     explicit owning_call(std::vector<Command> c) : keys_(copy_keys(c)), call_(std::move(c)) {}
+    template <key_range Keys>
+    explicit owning_call(const Keys& keys) : call_(commands_for(keys)) {}
     [[nodiscard]] call& what() noexcept { return call_.what(); }
     auto take() { return call_.take(); }
 
@@ -338,6 +342,23 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
         c.key = {begin, c.key.size()};
       }
       return kept;
+    }
+    // A key that the range makes is gone when the next one is looked at.
+    template <class Keys>
+    std::vector<Command> commands_for(const Keys& keys) {
+      std::size_t room = size_of(keys);
+      keys_ = std::make_unique_for_overwrite<char[]>(room);
+      std::vector<Command> out;
+      out.reserve(static_cast<std::size_t>(std::ranges::distance(keys)));
+      char* at = keys_.get();
+      for (const auto& key : keys) {
+        // Not beyond what was counted, should a range make other keys the second time.
+        const std::string_view k = std::string_view(key).substr(0, room);
+        out.emplace_back().key = {at, k.size()};
+        at = std::ranges::copy(k, at).out;
+        room -= k.size();
+      }
+      return out;
     }
     std::unique_ptr<char[]> keys_;
     outcomes_call<Command> call_;

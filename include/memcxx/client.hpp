@@ -81,8 +81,7 @@ class client final : public verbs<client> {
   items get_many(std::span<const std::string> keys, get_options o = {.cas = false});
   items get_many(std::initializer_list<std::string_view> keys, get_options o = {.cas = false});
   // Typed: `auto users = cache.get_many<user>(keys);`. Keys are a range of what reads as a string.
-  template <class T, std::ranges::forward_range Keys>
-    requires stringlike<std::ranges::range_value_t<Keys>>
+  template <class T, key_range Keys>
   values_of<T> get_many(const Keys& keys, const get_options& o = {.cas = false}) {
     values_call<T> c(keys, o);
     run(c.what());

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -17,6 +18,11 @@ namespace memcxx {
 
 template <class T>
 concept stringlike = std::convertible_to<const T&, std::string_view>;
+// Keys of many: what can be gone through twice and reads as strings. All are copied before anything
+// else happens, so a range may also make them on the way, as views with a function do.
+template <class Keys>
+concept key_range = std::ranges::forward_range<const Keys> &&
+                    stringlike<std::remove_cvref_t<std::ranges::range_reference_t<const Keys>>>;
 // Stored as it is by a verb without a type.
 template <class T>
 concept plain_string = std::same_as<T, std::string_view> || std::same_as<T, std::string>;

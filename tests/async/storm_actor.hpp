@@ -309,6 +309,7 @@ class actor {
     const std::string value = storm::value_of(k.name(), version);
     begins();
     errc code = errc::ok;
+    // No `?:` with a co_await: g++ 12 destroys what it gives twice.
     if (adds) {
       const auto r = co_await client().add(k.name(), value, {}, token());
       code = code_of(r);

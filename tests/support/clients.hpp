@@ -20,8 +20,6 @@ inline memcxx::options settings_for(std::string_view servers, protocol_choice pr
   memcxx::options o = parse_uri(servers).value();
   o.protocol = protocol;
   o.timeout = timeout;
-  // Each call is to reach the wire, whatever happened to the last one.
-  o.health.max_failures = 0;
   // These servers fail on purpose, thousands of times in a row; health has suites of its own.
   o.health.max_failures = 0;
   return o;
