@@ -85,7 +85,8 @@ struct sky {
   std::atomic<std::int64_t> left{0};
   std::atomic<std::uint64_t> begun{0};
   std::atomic<std::uint64_t> ended{0};
-  std::atomic<std::uint64_t> losses{0};  // moments at which items may have been lost
+  // Counted when a server's items may begin to be lost, and again when no more are.
+  std::atomic<std::uint64_t> losses{0};
   std::atomic<std::uint64_t> hits{0};
   std::atomic<std::size_t> busy{0};
   std::array<std::atomic<std::uint64_t>, 64> codes{};
@@ -120,7 +121,8 @@ class actor {
     return kind + "-" + std::to_string(number_);
   }
   [[nodiscard]] bool strict() const { return sky_.kind.what == policy::strict; }
-  bool lost_since(std::uint64_t losses) const { return sky_.losses != losses; }
+  // Odd: one was happening.
+  bool lost_since(std::uint64_t losses) const { return sky_.losses != losses || losses % 2 != 0; }
 
   // The client for one call: now and then in a hurry.
   async_client client() {
@@ -330,14 +332,14 @@ class actor {
   }
   net::awaitable<void> compare_and_set() {
     tracked& k = any(plain_);
+    const std::uint64_t losses = sky_.losses;
     begins();
     const auto got = co_await client().get(k.name(), {}, token());
     ends();
     check(k, code_of(got), got ? got->value : std::string(), "gets");
     if (!got || got->cas == 0 || sky_.kind.what == policy::replicas) co_return;
     const bool settled = k.settled();
-    const std::uint64_t losses = sky_.losses;
-    const std::uint64_t version = k.begin(losses);
+    const std::uint64_t version = k.begin(sky_.losses);
     const std::string value = storm::value_of(k.name(), version);
     begins();
     const auto r = co_await client().cas(k.name(), value, got->cas, {}, token());
@@ -346,7 +348,8 @@ class actor {
     k.settle(version, effect_of(code));
     const bool refused = code == errc::exists || code == errc::miss;
     if (strict() && settled && refused && !lost_since(losses)) {
-      sky_.wrong("a cas of " + k.name() + " met a writer that is not there");
+      sky_.wrong("a cas of " + k.name() +
+                 " met a writer that is not there: " + std::string(memcxx::name_of(code)));
     }
   }
   net::awaitable<void> remove() {
