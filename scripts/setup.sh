@@ -11,9 +11,11 @@ fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 quickstart_packages=(g++ cmake ninja-build pkg-config python3 memcached libcli11-dev
                      nlohmann-json3-dev libmsgpack-cxx-dev zlib1g-dev liblz4-dev libzstd-dev
                      libasio-dev)
-test_packages=("${quickstart_packages[@]}" nutcracker libgtest-dev libuv1-dev ccache strace clang-19
-               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 python3-venv python3-dev
-               ruby-dalli)
+# What is measured against, and with.
+bench_packages=("${quickstart_packages[@]}" ccache valgrind libmemcached-dev python3-venv
+                python3-dev)
+test_packages=("${bench_packages[@]}" nutcracker libgtest-dev libuv1-dev strace clang-19
+               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 ruby-dalli)
 # A newer Go than Debian's does as well.
 command -v go >/dev/null || test_packages+=(golang-go)
 
