@@ -242,6 +242,11 @@ class operation<Command> final : public value_reading {
 
  private:
   static constexpr bool is_item = !std::is_same_v<type, reply>;
+  // A codec may have a string in its type where bytes are put at once (codec::place); what decode()
+  // is given then may lie in it.
+  static constexpr bool has_place = requires(type& v) {
+    { codec<type>::place(v) } -> std::same_as<std::string&>;
+  };
 
   type& value() noexcept {
     if constexpr (is_item) {
@@ -255,13 +260,17 @@ class operation<Command> final : public value_reading {
       return &value();
     } else if constexpr (std::is_same_v<type, text>) {
       return &value().utf8;
+    } else if constexpr (has_place) {
+      return &codec<type>::place(value());
     } else {
       return nullptr;
     }
   }
   result<void> take(const value_view& v) override {
-    if (const std::string* at = place(); at != nullptr && is_stringlike(v.kind)) {
-      if (v.bytes.data() == at->data() && v.bytes.size() == at->size()) return {};
+    if constexpr (!has_place) {
+      if (const std::string* at = place(); at != nullptr && is_stringlike(v.kind)) {
+        if (v.bytes.data() == at->data() && v.bytes.size() == at->size()) return {};
+      }
     }
     return codec<type>::decode(v, value());
   }

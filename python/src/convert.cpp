@@ -268,6 +268,24 @@ outgoing to_value(nb::handle object, const pickling& p) {
   return out;
 }
 
+namespace {
+
+constexpr std::size_t least_kept = std::size_t{4} << 10;
+constexpr std::size_t most_kept = std::size_t{4} << 20;
+thread_local std::string kept;
+
+}  // namespace
+
+incoming::incoming() noexcept : bytes(std::move(kept)) {
+  kept.clear();
+  bytes.clear();
+}
+
+incoming::~incoming() {
+  const std::size_t room = bytes.capacity();
+  if (room >= least_kept && room <= most_kept && room > kept.capacity()) kept = std::move(bytes);
+}
+
 nb::object to_object(const incoming& v, const pickling& p) {
   switch (v.kind) {
     case value_kind::bytes:
@@ -378,7 +396,8 @@ result<void> codec<python::incoming>::decode(const value_view& v, python::incomi
     return {};
   }
   out.kind = v.kind;
-  out.bytes.assign(v.bytes);
+  const bool is_there = v.bytes.data() == out.bytes.data() && v.bytes.size() == out.bytes.size();
+  if (!is_there) out.bytes.assign(v.bytes);
   return {};
 }
 

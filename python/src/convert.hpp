@@ -43,8 +43,14 @@ struct outgoing {
 };
 outgoing to_value(nb::handle object, const pickling& p);
 
-// What came from a server, read without the GIL.
+// What came from a server, read without the GIL. Its memory is the thread's own, and is kept for
+// the next one up to a bound: memory that is given back is paid for again, page by page.
 struct incoming {
+  incoming() noexcept;
+  ~incoming();
+  incoming(incoming&&) noexcept = default;
+  incoming& operator=(incoming&&) noexcept = default;
+
   value_kind kind = value_kind::bytes;
   std::string bytes;
 };
@@ -67,5 +73,6 @@ nb::dict dict_of(const statistics& all);
 template <>
 struct memcxx::codec<memcxx::python::incoming> {
   static constexpr bool keeps_opaque = true;
+  static std::string& place(python::incoming& out) noexcept { return out.bytes; }
   static result<void> decode(const value_view& v, python::incoming& out);
 };

@@ -19,10 +19,14 @@ int poll_ms(clock::time_point now, clock::time_point until) noexcept {
   return static_cast<int>(std::min<long>(ms, 3'600'000));
 }
 
-// How long one read may wait in the kernel. A little less than the call's time, so that reads which
-// follow soon may wait there as well, and none outlasts the call. Zero: none may.
+// How long one read may wait in the kernel, whose time-outs are as coarse as its ticks and up to an
+// eighth late: less than the call's time, so that none outlasts the call, and reads that follow
+// soon may wait there as well. The rest is poll's, which is exact. Zero: all of it is.
 std::chrono::milliseconds kernel_patience(std::chrono::milliseconds timeout) noexcept {
-  return timeout - std::max(timeout / 32, std::chrono::milliseconds(1));
+  using std::chrono::milliseconds;
+  constexpr milliseconds ticks(8);
+  if (timeout <= ticks) return milliseconds(0);
+  return timeout - std::min(std::max(timeout / 8, ticks), timeout / 2);
 }
 
 std::string within(std::string_view what, std::chrono::milliseconds timeout) {
@@ -66,8 +70,8 @@ class runner {
       leg_.begin(true);
       stage_ = stage::running;
     } else {
+      stage_ = stage::dialling;  // the slot is held, even if there is no memory for the dial
       dial_ = std::make_unique<dial>(server_, now, deadline);
-      stage_ = stage::dialling;
     }
   }
 
@@ -348,7 +352,8 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
   try {
     l.begin(true);
     l.fill(used.wire);
-    if (!used.flush() || !l.submitted()) return false;
+    // What the connection refused is done with, and no answer will come.
+    if (!used.flush() || !l.submitted() || l.done()) return false;
     if (!waits_in_kernel(used, timeout)) return false;
     waited = true;
     if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done() ||
@@ -424,24 +429,29 @@ result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {
     s.give_back(std::move(c.idle));
     return {};
   }
-  dial d(s, now, deadline);
-  for (;;) {
-    switch (d.advance(now)) {
-      case dial::progress::done: {
-        auto l = d.take();
-        l->last_used = now;
-        s.give_back(std::move(l));
-        return {};
+  try {
+    dial d(s, now, deadline);
+    for (;;) {
+      switch (d.advance(now)) {
+        case dial::progress::done: {
+          auto l = d.take();
+          l->last_used = now;
+          s.give_back(std::move(l));
+          return {};
+        }
+        case dial::progress::failed:
+          s.give_back_slot();
+          return std::unexpected(d.why());
+        case dial::progress::waiting:
+          break;
       }
-      case dial::progress::failed:
-        s.give_back_slot();
-        return std::unexpected(d.why());
-      case dial::progress::waiting:
-        break;
+      pollfd p = d.waits_for();
+      ::poll(&p, 1, poll_ms(now, d.wake_at()));
+      now = clock::now();
     }
-    pollfd p = d.waits_for();
-    ::poll(&p, 1, poll_ms(now, d.wake_at()));
-    now = clock::now();
+  } catch (...) {
+    s.give_back_slot();
+    throw;
   }
 }
 

@@ -192,8 +192,8 @@ TEST_P(giving_up, while_the_server_does_not_read) {
     caller.set("large", large, g.handler());
   }
   io.run_for(10ms);
-  EXPECT_EQ(g.called(), 0);
   if (GetParam() == way_out::total) {
+    EXPECT_EQ(g.called(), 0);
     g.signal().emit(net::cancellation_type::total);
     io.poll();
     EXPECT_EQ(g.called(), 0) << "part of it was sent";

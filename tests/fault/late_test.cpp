@@ -195,6 +195,24 @@ TEST_P(late, slow_reply_within_the_deadline_is_read) {
   EXPECT_EQ(server.accepted(), 1u);
 }
 
+// The connection is idle, nothing is sent, and nothing will come.
+TEST_P(late, what_is_refused_is_not_waited_for) {
+  scripted_server server([](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      p.send(wire::hit(r, "v"));
+    }
+  });
+  client cache = make_client(server.address(), GetParam(), 2s);
+  ASSERT_TRUE(ok(cache.get("k")));
+  const stopwatch watch;
+  EXPECT_FALSE(cache.append("k", "v", {.cas = 7, .invalidate = true}));
+  EXPECT_FALSE(cache.stats("two  spaces")[0].reply);
+  EXPECT_LT(watch.elapsed(), 1s);
+  ASSERT_TRUE(ok(cache.get("k")));
+  EXPECT_EQ(server.accepted(), 1u);
+}
+
 // Answers at once, late, in two parts, or not at all, to a client that looks for them.
 TEST_P(late, an_adaptive_wait_reads_what_comes_and_keeps_its_deadline) {
   std::atomic<int> turn{0};
