@@ -321,25 +321,40 @@ bool leg::next(std::uint32_t& index, slot& out) noexcept {
     const bool again = again_at_ < again_.size();
     // In a gutter an earlier request is no longer as its call gave it.
     const bool after = out.filled && server_ < owner_->topology_.own;
+    if (!after) out.what = {};
     if (owner_->checks_late_ && !again) {
       out.filled = owner_->accept(index, out.what, after);
       if (!out.filled) {
-        out.what = {};
         advance();
         settle(index);
         continue;
       }
-    } else if (after) {
-      (void)owner_->call_.request_after(index, out.what);  // accepted before
     } else {
-      out.what = {};
-      (void)owner_->call_.request(index, out.what);
-      out.filled = true;
+      // It was accepted before. But a call may take that back: of a value in pieces the rest is not
+      // stored once a piece has failed.
+      call& c = owner_->call_;
+      const protocol::refusal no =
+          after ? c.request_after(index, out.what) : c.request(index, out.what);
+      out.filled = !no;
+      if (no) {
+        advance();
+        refuse(index, no);
+        continue;
+      }
     }
     adapt(out.what);
     return true;
   }
   return false;
+}
+
+void leg::refuse(std::uint32_t index, const protocol::refusal& no) noexcept {
+  response refused;
+  refused.status = no.code;
+  refused.text = no.why;
+  refused.unsent = true;
+  settle(index);
+  owner_->outcome(index, refused, topology::no_server);  // no server was asked
 }
 
 // In the gutter nothing lives long: it is forgotten soon after the home is back.
@@ -370,14 +385,7 @@ void leg::fill(connection& c, protocol::response_handler& as) {
 
 void leg::submit(connection& c, protocol::response_handler& as, std::uint32_t index,
                  const protocol::request& r) {
-  if (const protocol::refusal no = c.submit(r, as, index)) {
-    response refused;
-    refused.status = no.code;
-    refused.text = no.why;
-    refused.unsent = true;
-    settle(index);
-    owner_->outcome(index, refused, topology::no_server);  // no server was asked
-  }
+  if (const protocol::refusal no = c.submit(r, as, index)) refuse(index, no);
 }
 
 // Gets that differ by their keys: a run, where the protocol has one, which the fence ends.

@@ -75,6 +75,7 @@ class leg final : public protocol::response_handler {
   void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
   void submit(connection& c, protocol::response_handler& as, std::uint32_t index,
               const protocol::request& r);
+  void refuse(std::uint32_t index, const protocol::refusal& no) noexcept;
   void request(std::uint32_t index, protocol::request& out) const noexcept;
   void adapt(protocol::request& r) const noexcept;
   [[nodiscard]] std::int32_t ttl_in_gutter(std::int32_t given) const noexcept;

@@ -314,5 +314,31 @@ TEST_F(exchanging, what_cannot_be_sent_is_told_so_in_any_case) {
   expect_all_told();
 }
 
+// A value in pieces whose first piece has failed: the others are no longer to be stored.
+TEST_F(exchanging, what_a_call_takes_back_is_not_sent) {
+  settings = settings_for(2);
+  for (const std::size_t taken_back : {0U, 1U, 2U}) {
+    calls.told.clear();
+    calls.refusals.clear();
+    calls.requests = {set("a0"), set("b0"), set("c0"), get("d1")};
+    prepare();
+    ASSERT_EQ(x->legs().size(), 2u);
+    calls.refusals[taken_back] = {errc::connect_failed, "another piece has failed"};
+    const auto c = fresh();
+    x->legs()[0].fill(*c);
+    std::string expected;
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (i != taken_back) {
+        expected += "set " + std::string(calls.requests[i].key) + " 0 0 1\r\nv\r\n";
+      }
+    }
+    EXPECT_EQ(take(*c), expected);
+    EXPECT_EQ(calls.status(taken_back), errc::connect_failed);
+    read(*c, "STORED\r\nSTORED\r\n");
+    x->legs()[1].give_up(errc::timeout, "why");
+    expect_all_told();
+  }
+}
+
 }  // namespace
 }  // namespace memcxx::routing
