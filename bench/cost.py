@@ -54,7 +54,7 @@ def callgrind(command, out, *options, **variables):
 
 def instructions(program, where, workload, client, keep):
     out = keep / f"{workload}.{client}.callgrind"
-    warm, count = COUNTS[workload]
+    warm, count = counts_for(program, workload)
     if isinstance(program, Bench):
         # It says itself where the measurement begins.
         printed, total = callgrind(
@@ -67,8 +67,14 @@ def instructions(program, where, workload, client, keep):
     return (totals[1] - totals[0]) / count
 
 
-def counts_of(program, workload, times):
+def counts_for(program, workload):
+    """A Python client's operations are as many times dearer as they may be fewer."""
     warm, count = COUNTS[workload]
+    return (warm, count) if isinstance(program, Bench) else (max(3, warm // 10), max(5, count // 10))
+
+
+def counts_of(program, workload, times):
+    warm, count = counts_for(program, workload)
     return ["--warm-count", str(warm), "--count", str(times * count),
             *(["--no-clocks"] if isinstance(program, Bench) else [])]
 

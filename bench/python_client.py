@@ -249,9 +249,12 @@ def measure(given):
     if given.count:
         for _ in range(given.warm_count):
             operations[0].checked()
+        idle = Usage(counted)
         begun = Usage(counted)
         operations[0].run(given.count)
         ended = Usage(counted)
+        # Asking allocates, too.
+        ended.allocations -= begun.allocations - idle.allocations
         operations[0].checked()
         return given.count, [], begun, ended
 
