@@ -70,7 +70,7 @@ def instructions(program, where, workload, client, keep):
 def counts_for(program, workload):
     """A Python client's operations are as many times dearer as they may be fewer."""
     warm, count = COUNTS[workload]
-    return (warm, count) if isinstance(program, Bench) else (max(3, warm // 10), max(5, count // 10))
+    return (warm, count) if isinstance(program, Bench) else (max(3, warm // 10), max(20, count // 10))
 
 
 def counts_of(program, workload, times):

@@ -215,12 +215,18 @@ void memcached_server::restart() {
   start();
 }
 
+// A number of -1 would be everybody's, and that of a process that is gone somebody else's.
 void memcached_server::freeze() {
+  if (pid_ <= 0) return;
   ::kill(pid_, SIGSTOP);
-  ::waitpid(pid_, nullptr, WUNTRACED);  // returns once it has really stopped
+  int status = 0;
+  const pid_t told = ::waitpid(pid_, &status, WUNTRACED);  // returns once it has really stopped
+  if (told == pid_ && !WIFSTOPPED(status)) pid_ = -1;
 }
 
-void memcached_server::thaw() { ::kill(pid_, SIGCONT); }
+void memcached_server::thaw() {
+  if (pid_ > 0) ::kill(pid_, SIGCONT);
+}
 
 std::string memcached_server::statistic(const std::string& name) const {
   const int fd = dial();
