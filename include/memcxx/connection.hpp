@@ -83,6 +83,17 @@ class connection {
   // False, and nothing was done, when it was none; submit() it then. Prefix and key have passed
   // check_key, as with request::text_key.
   bool submit_again(std::string_view key, protocol::response_handler& to, std::uint32_t tag);
+  // One request over an idle connection, without the queue that several need: what most calls are.
+  // Returns its bytes, to be written at once, or nothing when it is not for this: submit() it then.
+  // `r` gets another opaque, and its views stay valid until the answer. Value up to `copy_below`.
+  std::string_view ask(protocol::request& r);
+  // All of that was written, and `n` bytes were then read into input(). The response, when it is
+  // one that says nothing of failure, and all there is; valid until the next call that is not
+  // const. Null otherwise: queue() it, and go on.
+  [[nodiscard]] const protocol::response* answered(std::size_t n);
+  // Makes of what was asked a request in flight, of which `written` bytes were written: as if it
+  // had been submitted. What came of its answer is delivered.
+  void queue(protocol::response_handler& to, std::uint32_t tag, std::size_t written);
   // Ends a run of quiet requests, so that each of them gets its response. Does nothing when the
   // last request was not quiet.
   void fence();

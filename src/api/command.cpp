@@ -34,16 +34,13 @@ refusal put_ttl(const std::optional<ttl>& t, std::optional<std::int32_t>& out) n
 
 refusal put_read(std::string_view key, const get_options& o, request& out) noexcept {
   out.key = key;
-  out.wants = want::nothing;
-  const auto ask = [&out](bool wanted, want w) {
-    if (wanted) out.wants = out.wants | w;
+  // Without a branch for each: a flag is a factor of 0 or 1.
+  const auto when = [](bool wanted, want w) {
+    return static_cast<want>(static_cast<unsigned>(wanted) * static_cast<unsigned>(w));
   };
-  ask(o.value, want::value);
-  ask(o.cas, want::cas);
-  ask(o.ttl, want::ttl);
-  ask(o.last_access, want::last_access);
-  ask(o.hit_before, want::hit_before);
-  ask(o.size, want::size);
+  out.wants = when(o.value, want::value) | when(o.cas, want::cas) | when(o.ttl, want::ttl) |
+              when(o.last_access, want::last_access) | when(o.hit_before, want::hit_before) |
+              when(o.size, want::size);
   out.opaque = o.opaque;
   if (const refusal no = put_ttl(o.vivify, out.vivify_ttl)) return no;
   return put_ttl(o.recache, out.recache_ttl);

@@ -46,13 +46,12 @@ result<std::shared_ptr<core>> core::make(options o) {
   made->values = std::move(*values);
   auto first = made->build(made->settings, nullptr);
   if (!first) return std::unexpected(std::move(first).error());
-  made->current_ = std::move(*first);
+  made->current_.replace(std::move(*first));
   return made;
 }
 
 std::shared_ptr<const core::snapshot> core::now() const {
-  const std::scoped_lock hold(reading_);
-  return current_;
+  return replaceable<snapshot>::reading(current_).shared();
 }
 
 result<void> core::change(const edit& how) {
@@ -69,14 +68,15 @@ result<void> core::change(const edit& how) {
     auto after = build(o, before.get());
     if (!after) return std::unexpected(std::move(after).error());
     names.assign((*after)->map.own_names().begin(), (*after)->map.own_names().end());
-    const std::scoped_lock hold(reading_);
+    const std::scoped_lock hold(counting_);
+    current_.replace(*after);
     for (const auto& s : before->servers) {
       if (std::ranges::find((*after)->servers, s) == (*after)->servers.end()) {
         unclaimed_before_ += s->unclaimed();
       }
     }
-    current_ = std::move(*after);
   }
+  current_.end_unread();
   if (settings.on_topology_change) settings.on_topology_change(names);
   return {};
 }
@@ -87,13 +87,15 @@ result<void> core::change(const edit& how) {
 void core::in_child() noexcept {
   std::construct_at(&changing_);
   flights.in_child();
-  reading_.unlock();
+  current_.guard().unlock();
+  counting_.unlock();
 }
 
 std::uint64_t core::unclaimed() const {
-  const std::scoped_lock hold(reading_);
+  const std::scoped_lock hold(counting_);
+  const auto servers = now();
   std::uint64_t n = unclaimed_before_ + not_kept;
-  for (const auto& s : current_->servers) n += s->unclaimed();
+  for (const auto& s : servers->servers) n += s->unclaimed();
   return n;
 }
 
@@ -111,7 +113,7 @@ void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::ro
                std::uint32_t only) {
   if (!c.begin_step(0, values)) return;
   const auto began = clock::now();
-  const auto servers = now();
+  const replaceable<snapshot>::reading servers(current_);
   run_step(*servers, c, timeout, began, began + timeout, how, only);
   for (unsigned step = 1; c.begin_step(step, values); ++step) {
     if (!has_all_pieces) {
@@ -135,6 +137,12 @@ void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeou
                     clock::time_point now, clock::time_point deadline, routing::exchange::route how,
                     std::uint32_t only) {
   std::vector<engine::server::event> events;
+  const bool by_key = how == routing::exchange::route::by_key || s.map.own == 1;
+  if (by_key && c.size() == 1 &&
+      engine::run_lone(c, s.map, s.servers, timeout, now, deadline, events)) {
+    if (!events.empty()) tell(events);
+    return;
+  }
   std::chrono::sys_seconds today{};
   if (!settings.gutter.empty()) {
     today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

@@ -15,6 +15,7 @@
 #include <memcxx/options.hpp>
 #include <memcxx/single_flight.hpp>
 
+#include "api/replaceable.hpp"
 #include "engine/fork_guard.hpp"
 #include "engine/server.hpp"
 #include "routing/exchange.hpp"
@@ -64,19 +65,21 @@ struct core final : private engine::fork_guarded {
                 clock::time_point now, clock::time_point deadline, routing::exchange::route how,
                 std::uint32_t only);
   void before_fork() noexcept override {
-    reading_.lock();
+    counting_.lock();
+    current_.guard().lock();
     flights.before_fork();
   }
   void after_fork() noexcept override {
     flights.after_fork();
-    reading_.unlock();
+    current_.guard().unlock();
+    counting_.unlock();
   }
   void in_child() noexcept override;
   result<std::shared_ptr<const snapshot>> build(const options& o, const snapshot* before) const;
 
-  std::mutex changing_;         // one change after the other
-  mutable std::mutex reading_;  // guards the pointer alone
-  std::shared_ptr<const snapshot> current_;
+  std::mutex changing_;  // one change after the other
+  mutable replaceable<snapshot> current_;
+  mutable std::mutex counting_;                    // a server has left, and its failures are in:
   std::uint64_t unclaimed_before_ = 0;             // of servers that have left
   engine::fork_registration registration_{*this};  // the last member
 };

@@ -84,6 +84,11 @@ bool connection::submit_again(std::string_view key, protocol::response_handler& 
                               std::uint32_t tag) {
   return state_->submit_again(key, to, tag);
 }
+std::string_view connection::ask(protocol::request& r) { return state_->ask(r); }
+const protocol::response* connection::answered(std::size_t n) { return state_->answered(n); }
+void connection::queue(protocol::response_handler& to, std::uint32_t tag, std::size_t written) {
+  state_->queue(to, tag, written);
+}
 void connection::fence() { state_->fence(); }
 
 std::span<const std::span<const char>> connection::output() { return state_->out.output(); }

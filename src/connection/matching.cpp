@@ -107,6 +107,11 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
   return without && !e.quiet;
 }
 
+// Whether the item at hand is the one that a classic get of one key asks for.
+bool connection::state::is_value_of(const pending& e, const response& r) const noexcept {
+  return in.data().starts_with(value_word(e.op)) && same_key(e, r.key);
+}
+
 std::size_t connection::state::find(const parsed& p, const response& r) {
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     pending& e = waiting[i];

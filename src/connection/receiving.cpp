@@ -32,16 +32,6 @@ parsed parse_text(std::string_view in, response& r) noexcept {
   return meta ? protocol::meta::parse(in, r) : protocol::classic::parse(in, r);
 }
 
-// A counter's value as text; servers pad it with spaces after a decr.
-bool read_number(std::string_view text, std::uint64_t& out) noexcept {
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  const char* end = text.data() + text.size();
-  const auto [stop, e] = std::from_chars(text.data(), end, out);
-  return e == std::errc{} && stop == end;
-}
-
-constexpr std::size_t longest_number = 32;
-
 // The beginning of what came, for an error's text.
 std::string quoted(std::string_view bytes) {
   constexpr std::size_t shown = 40;
@@ -55,7 +45,24 @@ std::string quoted(std::string_view bytes) {
 // What follows a value: nothing in binary, a line's end in text.
 bool is_trailer(std::string_view bytes) noexcept { return bytes.empty() || bytes == "\r\n"; }
 
+constexpr std::size_t longest_number = 32;
+
 }  // namespace
+
+// A counter's value as text; servers pad it with spaces after a decr.
+bool connection::state::read_counter(std::string_view text, std::uint64_t& out) noexcept {
+  if (text.size() > longest_number) return false;
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  const char* end = text.data() + text.size();
+  const auto [stop, e] = std::from_chars(text.data(), end, out);
+  return e == std::errc{} && stop == end;
+}
+
+// The reply at the front of what came, into `reply`: each parser begins by clearing that.
+parsed connection::state::parse(wire_form form) noexcept {
+  return form == wire_form::binary ? protocol::binary::parse(in.data(), reply)
+                                   : parse_text(in.data(), reply);
+}
 
 std::span<const std::span<char>> connection::state::input() noexcept {
   std::size_t n = 0;
@@ -123,9 +130,8 @@ bool connection::state::deliver_one() {
     fail(errc::protocol_error, "the server sent bytes that nothing asked for");
     return false;
   }
-  response& r = reply;  // each parser begins by clearing it
-  const parsed p = waiting.front().form == wire_form::binary ? protocol::binary::parse(in.data(), r)
-                                                             : parse_text(in.data(), r);
+  response& r = reply;
+  const parsed p = parse(waiting.front().form);
   if (p.what == parsed::outcome::need_more) return false;
   if (p.what == parsed::outcome::malformed) {
     fail(errc::protocol_error, std::string(p.why) + ": got " + quoted(in.data()));
@@ -172,7 +178,7 @@ bool connection::state::begin_counter(const parsed& p, response& r) {
   const std::size_t whole = p.body_size + p.trailer;
   if (after.size() < whole) return false;  // parsed again when the rest is here
   if (!is_trailer(after.substr(p.body_size, p.trailer)) ||
-      !read_number(after.substr(0, p.body_size), r.number)) {
+      !read_counter(after.substr(0, p.body_size), r.number)) {
     fail(errc::protocol_error, "a counter's value is not a number");
     return false;
   }

@@ -1,5 +1,6 @@
 // The insides of a connection: one struct, whose members are defined by meaning in
-// submitting.cpp (requests out), receiving.cpp (bytes in) and matching.cpp (which reply is whose).
+// submitting.cpp (requests out), receiving.cpp (bytes in), matching.cpp (which reply is whose) and
+// asking.cpp (one request and its answer, without a queue).
 // Never here: sockets, clocks, routing.
 #pragma once
 
@@ -43,12 +44,22 @@ struct connection::state {
     return next_opaque = next_opaque == UINT32_MAX ? 1 : next_opaque + 1;
   }
 
+  std::size_t render(const protocol::request& r, detail::wire_form form, bool with_value, char* at);
+
+  // --- asking.cpp
+  std::string_view ask(protocol::request& r);
+  const protocol::response* answered(std::size_t n);
+  bool is_whole_answer(const protocol::parsed& p);
+  void queue(protocol::response_handler& to, std::uint32_t tag, std::size_t written);
+
   // --- receiving.cpp
   std::span<const std::span<char>> input() noexcept;
   void received(std::size_t n);
   void deliver();
   bool deliver_one();
   bool deliver_item();
+  protocol::parsed parse(detail::wire_form form) noexcept;
+  static bool read_counter(std::string_view text, std::uint64_t& out) noexcept;
   bool begin_body(const protocol::parsed& p, protocol::response& r);
   bool begin_counter(const protocol::parsed& p, protocol::response& r);
   bool end_body();
@@ -68,6 +79,8 @@ struct connection::state {
   [[nodiscard]] std::size_t find(const protocol::parsed& p, const protocol::response& r);
   [[nodiscard]] bool is_for(detail::pending& e, const protocol::parsed& p,
                             const protocol::response& r) const noexcept;
+  [[nodiscard]] bool is_value_of(const detail::pending& e,
+                                 const protocol::response& r) const noexcept;
   matched match_line(const protocol::parsed& p, protocol::response& r);
   [[nodiscard]] std::size_t find_in_line(const protocol::response& r) noexcept;
   bool resolve_before(std::size_t target);
@@ -100,6 +113,11 @@ struct connection::state {
   bool line_cas = false;
   std::size_t line_keys = 0;
   std::uint64_t line_begin = 0;
+
+  // What was asked, and the length of its bytes, which lie behind what `out` holds. Not in
+  // `waiting`.
+  detail::pending asked;
+  std::size_t asked_size = 0;
 
   // Quiet requests of meta or binary since the last fence.
   std::size_t quiet_run = 0;

@@ -23,13 +23,6 @@ namespace {
 
 constexpr std::string_view line_end = "\r\n";
 
-// A read that a classic "get" line can carry: nothing but value, flags and cas.
-bool is_plain_get(const request& r) noexcept {
-  constexpr want beyond = want::ttl | want::last_access | want::hit_before | want::size;
-  return r.op == verb::get && asks(r.wants, want::value) && !asks(r.wants, beyond) &&
-         !r.vivify_ttl && !r.recache_ttl && r.opaque == 0;
-}
-
 // A ping, a touch or an item's internals are answered in any case.
 bool has_quiet_form(verb v) noexcept {
   return protocol::names_item(v) && v != verb::touch && v != verb::debug;
@@ -76,7 +69,8 @@ wire_form connection::state::form_for(const request& r) const noexcept {
   if (speaks == protocol_choice::classic || !protocol::meta::has(r.op)) return wire_form::classic;
   // Servers answer a multi-key get with one system call and meta gets with many, so where the
   // choice is free a run of plain gets is one classic line.
-  if (options.protocol == protocol_choice::automatic && (r.quiet || line_open) && is_plain_get(r)) {
+  if (options.protocol == protocol_choice::automatic && (r.quiet || line_open) &&
+      protocol::is_plain_get(r) && r.opaque == 0) {
     return wire_form::classic;
   }
   return wire_form::meta;
@@ -199,6 +193,14 @@ void connection::state::write(const request& r, wire_form form) {
   const bool has_value = protocol::carries_value(r.op);
   const bool copies = has_value && r.value.size() <= options.copy_below;
   char* const at = out.reserve(protocol::classic::max_head + (copies ? r.value.size() + 2 : 0));
+  out.commit(render(r, form, copies, at));
+  if (!has_value || copies) return;
+  out.refer(r.value);
+  if (form != wire_form::binary) out.append(line_end);
+}
+
+// The request's bytes, which have room there; with its value, or up to it.
+std::size_t connection::state::render(const request& r, wire_form form, bool with_value, char* at) {
   std::size_t n = 0;
   switch (form) {
     case wire_form::classic:
@@ -211,19 +213,12 @@ void connection::state::write(const request& r, wire_form form) {
       n = protocol::binary::encode(r, at);
       break;
   }
-  const bool ends_line = has_value && form != wire_form::binary;
-  if (copies) {
-    if (!r.value.empty()) std::memcpy(at + n, r.value.data(), r.value.size());
-    n += r.value.size();
-    if (ends_line) {
-      std::memcpy(at + n, line_end.data(), line_end.size());
-      n += line_end.size();
-    }
-  }
-  out.commit(n);
-  if (!has_value || copies) return;
-  out.refer(r.value);
-  if (ends_line) out.append(line_end);
+  if (!with_value) return n;
+  if (!r.value.empty()) std::memcpy(at + n, r.value.data(), r.value.size());
+  n += r.value.size();
+  if (form == wire_form::binary) return n;
+  std::memcpy(at + n, line_end.data(), line_end.size());
+  return n + line_end.size();
 }
 
 void connection::state::write_get(const request& r, bool quiet) {

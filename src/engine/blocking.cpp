@@ -33,9 +33,8 @@ std::string within(std::string_view what, std::chrono::milliseconds timeout) {
   return std::string(what) + " within " + std::to_string(timeout.count()) + "ms";
 }
 
-// Makes the link's reads that wait as patient as kernel_patience says.
-bool waits_in_kernel(link& l, std::chrono::milliseconds timeout) noexcept {
-  const auto patience = kernel_patience(timeout);
+// Makes the link's reads that wait as patient as kernel_patience said.
+bool waits_in_kernel(link& l, std::chrono::milliseconds patience) noexcept {
   if (patience.count() == 0) return false;
   l.io.set_read_timeout(patience);
   return l.io.read_timeout() == patience;
@@ -280,8 +279,8 @@ class run {
   bool read_alone(runner& r) {
     link& l = *r.connected();
     if (l.wire.has_output() || !r.what().submitted()) return false;
-    const bool may_wait =
-        now_ + kernel_patience(timeout_) <= deadline_ && waits_in_kernel(l, timeout_);
+    const auto patience = kernel_patience(timeout_);
+    const bool may_wait = now_ + patience <= deadline_ && waits_in_kernel(l, patience);
     const bool came = l.receive(may_wait ? link::patience::until_time_out : link::patience::none,
                                 r.on().settings().wait);
     if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
@@ -354,7 +353,7 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
     l.fill(used.wire);
     // What the connection refused is done with, and no answer will come.
     if (!used.flush() || !l.submitted() || l.done()) return false;
-    if (!waits_in_kernel(used, timeout)) return false;
+    if (!waits_in_kernel(used, kernel_patience(timeout))) return false;
     waited = true;
     if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done() ||
         used.unasked)
@@ -399,7 +398,71 @@ void run_round(routing::exchange& x, std::span<const std::shared_ptr<server>> se
   run(many, timeout, now, deadline).go();
 }
 
+// A connection that is claimed for a lone call. It is closed, should the call end by an exception.
+class lone_claim {
+ public:
+  lone_claim(server& s, clock::time_point now) : server_(s), claim_(s.try_claim(now)) {}
+  ~lone_claim() {
+    if (!claim_.granted()) return;
+    if (claim_.idle != nullptr) server_.discard(std::move(claim_.idle));
+    server_.give_back_slot();
+  }
+  lone_claim(const lone_claim&) = delete;
+  lone_claim& operator=(const lone_claim&) = delete;
+
+  [[nodiscard]] link* connected() const noexcept { return claim_.idle.get(); }
+  server::claim take() noexcept { return std::exchange(claim_, {}); }
+
+ private:
+  server& server_;
+  server::claim claim_;
+};
+
+// From here on it is a call like any other, whose request is on its way.
+[[gnu::noinline]] void go_on(call& c, const routing::topology& map, std::uint32_t home, server& s,
+                             lone_claim& own, std::size_t written,
+                             std::chrono::milliseconds timeout, clock::time_point now,
+                             clock::time_point deadline, std::vector<server::event>& events) {
+  routing::exchange x(c, map, s.settings());
+  x.adopt(home);
+  routing::leg& only = x.legs()[0];
+  only.begin(true);
+  runner one(x, only, s, events);
+  run rest({&one, 1}, timeout, now, deadline);
+  own.connected()->wire.queue(only, 0, written);
+  rest.go_on(one, own.take(), true);
+}
+
 }  // namespace
+
+bool run_lone(call& c, const routing::topology& map,
+              std::span<const std::shared_ptr<server>> servers, std::chrono::milliseconds timeout,
+              clock::time_point now, clock::time_point deadline,
+              std::vector<server::event>& events) {
+  const options& o = servers[0]->settings();
+  const auto patience = kernel_patience(timeout);
+  if (c.quiet() || now + patience > deadline || !routing::exchange::is_plain(o)) return false;
+  protocol::request r;
+  if (c.request(0, r) || !protocol::names_item(r.op) || routing::make_fit(r, map, o)) return false;
+  const std::uint32_t home = map.home(r.key);
+  if (home == routing::topology::no_server) return false;
+  server& s = *servers[home];
+  if (s.custom() != nullptr || !s.is_spotless()) return false;
+
+  lone_claim own(s, now);
+  link* const l = own.connected();
+  if (l == nullptr) return false;
+  link::asked a;
+  if (!l->unasked && waits_in_kernel(*l, patience)) a = l->ask(r, o.wait);
+  if (a.answer != nullptr) c.on_response(0, *a.answer, map.names[home]);
+  if (a.answer != nullptr || !a.begun) {
+    if (a.begun) l->last_used = now;
+    s.give_back(own.take().idle);
+    return a.begun;
+  }
+  go_on(c, map, home, s, own, a.written, timeout, now, deadline, events);
+  return true;
+}
 
 void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>> servers,
                   std::chrono::milliseconds timeout, clock::time_point now,

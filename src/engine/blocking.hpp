@@ -23,6 +23,14 @@ void run_blocking(routing::exchange& x, std::span<const std::shared_ptr<server>>
                   std::chrono::steady_clock::time_point deadline,
                   std::vector<server::event>& events);
 
+// A call of one request, in the way that most go: to a server that is up, over a connection that is
+// idle, with an answer that comes whole. False, and nothing was done, when this is not one of them:
+// it takes an exchange then. Otherwise as run_blocking, with the same outcomes.
+bool run_lone(call& c, const routing::topology& map,
+              std::span<const std::shared_ptr<server>> servers, std::chrono::milliseconds timeout,
+              std::chrono::steady_clock::time_point now,
+              std::chrono::steady_clock::time_point deadline, std::vector<server::event>& events);
+
 // Opens a connection, for those who want to know early. Bounded as above.
 result<void> connect_blocking(server& s, std::chrono::milliseconds timeout);
 

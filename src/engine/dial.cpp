@@ -104,7 +104,7 @@ dial::progress dial::next_address(clock::time_point now) {
       last_failure_ = std::generic_category().message(code);
       continue;
     }
-    server_.lend(*link_);
+    server_.opened(*link_);
     if (!connected) return progress::waiting;
     stage_ = stage::handshaking;
     link_->wire.open();

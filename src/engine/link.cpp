@@ -65,6 +65,20 @@ bool link::receive(patience p, wait_policy how) {
   return false;
 }
 
+link::asked link::ask(protocol::request& r, wait_policy how) {
+  const std::string_view bytes = wire.ask(r);
+  if (bytes.empty()) return {};
+  asked a{.begun = true};
+  // A failure is told again to whoever tries again.
+  a.written = io.write(std::span<const char>(bytes)).bytes;
+  if (a.written != bytes.size()) return a;
+  const auto room = wire.input();
+  const transport::transfer t =
+      how == wait_policy::block ? io.read_waiting(room) : look_or_wait(room);
+  if (t.bytes > 0) a.answer = wire.answered(t.bytes);
+  return a;
+}
+
 bool link::is_sound(clock::time_point now) noexcept {
   if (wire.failed() || !io.is_open()) return false;
   if (now - last_used < trusted_idle) return true;

@@ -31,6 +31,14 @@ struct link {
   // Reads once and lets the connection deliver. False when nothing came.
   enum class patience { none, until_time_out };  // io's read time-out
   bool receive(patience p, wait_policy how = wait_policy::block);
+  // One request and its answer over an idle link, when all goes as it mostly does. Otherwise there
+  // is no answer; if it was begun, the connection is to queue() it.
+  struct asked {
+    const protocol::response* answer = nullptr;
+    bool begun = false;
+    std::size_t written = 0;
+  };
+  asked ask(protocol::request& r, wait_policy how);
   // An idle link that may be used again. One that was idle for long is looked at first.
   [[nodiscard]] bool is_sound(clock::time_point now) noexcept;
 

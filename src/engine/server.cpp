@@ -44,7 +44,7 @@ server::server(const server_address& address, const options& o)
       driver_(make_driver(address, o)),
       health_(o.health, seed_for(*this)) {
   idle_.reserve(o.pool_size);
-  lent_.reserve(o.pool_size);
+  open_.reserve(o.pool_size);
 }
 
 server::~server() = default;
@@ -96,17 +96,20 @@ void server::tell(routing::health::change c, const error& why, std::vector<event
 
 server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead) {
   claim c;
-  while (!idle_.empty()) {
-    std::unique_ptr<link> l = std::move(idle_.back());
-    idle_.pop_back();
-    // Over an old connection items would be read before they are flushed.
-    if (!needs_flush() && l->is_sound(now)) {
-      lent_.push_back(l->io.descriptor());
+  for (;;) {
+    std::unique_ptr<link> l = spare_.exchange(nullptr);
+    if (l == nullptr) {
+      if (idle_.empty()) break;
+      l = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    if (serves(*l, now)) {
       c.idle = std::move(l);
       return c;
     }
     --slots_;
     retire(*l);
+    std::erase(open_, l->io.descriptor());
     dead.push_back(std::move(l));
   }
   if (slots_ < options_.pool_size) {
@@ -117,6 +120,11 @@ server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<li
 }
 
 server::claim server::try_claim(clock::time_point now) {
+  if (std::unique_ptr<link> l = spare_.exchange(nullptr); l != nullptr) {
+    if (serves(*l, now)) return {.idle = std::move(l)};
+    discard(std::move(l));
+    give_back_slot();
+  }
   std::vector<std::unique_ptr<link>> dead;  // closed after the lock is let go
   const std::scoped_lock hold(lock_);
   return take(now, dead);
@@ -125,14 +133,16 @@ server::claim server::try_claim(clock::time_point now) {
 server::claim server::wait_claim(clock::time_point deadline) {
   std::vector<std::unique_ptr<link>> dead;
   std::unique_lock hold(lock_);
+  ++waiters_;
+  claim c;
   for (;;) {
     const auto now = clock::now();
-    claim c = take(now, dead);
-    if (c.granted() || now >= deadline) return c;
-    ++waiters_;
+    c = take(now, dead);
+    if (c.granted() || now >= deadline) break;
     freed_.wait_until(hold, deadline);
-    --waiters_;
   }
+  --waiters_;
+  return c;
 }
 
 // Whatever was still to come will not: abandoned requests end as failures.
@@ -141,15 +151,15 @@ void server::retire(link& l) noexcept {
   unclaimed_.fetch_add(l.take_unclaimed(), std::memory_order_relaxed);
 }
 
-void server::lend(const link& l) {
+void server::opened(const link& l) {
   const std::scoped_lock hold(lock_);
-  lent_.push_back(l.io.descriptor());
+  open_.push_back(l.io.descriptor());
 }
 
 void server::discard(std::unique_ptr<link> l) noexcept {
   retire(*l);
   const std::scoped_lock hold(lock_);
-  std::erase(lent_, l->io.descriptor());
+  std::erase(open_, l->io.descriptor());
 }
 
 void server::give_back(std::unique_ptr<link> l) noexcept {
@@ -158,42 +168,47 @@ void server::give_back(std::unique_ptr<link> l) noexcept {
     give_back_slot();
     return;
   }
-  if (const std::uint64_t n = l->take_unclaimed(); n != 0) {
-    unclaimed_.fetch_add(n, std::memory_order_relaxed);
+  note_unclaimed(*l);
+  if (std::unique_ptr<link> older = spare_.exchange(std::move(l)); older != nullptr) {
+    const std::scoped_lock hold(lock_);
+    idle_.push_back(std::move(older));  // within the reserved capacity: there is one for each slot
   }
-  bool wake = false;
+  if (waiters_.load() != 0) note_freed();
+}
+
+// Wakes one that waits. It counted itself under the lock, and lets go of that only to sleep.
+void server::note_freed() noexcept {
   {
     const std::scoped_lock hold(lock_);
-    std::erase(lent_, l->io.descriptor());
-    idle_.push_back(std::move(l));  // within the reserved capacity: there is one for each slot
-    wake = waiters_ != 0;
   }
-  if (wake) freed_.notify_one();
+  freed_.notify_one();
 }
 
 bool server::has_idle() noexcept {
+  if (!spare_.empty()) return true;
   const std::scoped_lock hold(lock_);
   return !idle_.empty();
 }
 
 void server::give_back_slot() noexcept {
-  bool wake = false;
   {
     const std::scoped_lock hold(lock_);
     --slots_;
-    wake = waiters_ != 0;
   }
-  if (wake) freed_.notify_one();
+  if (waiters_.load() != 0) freed_.notify_one();
 }
 
 void server::close_idle() {
   std::vector<std::unique_ptr<link>> closing;
-  closing.reserve(options_.pool_size);
+  closing.reserve(options_.pool_size + 1);
   {
     const std::scoped_lock hold(lock_);
+    if (std::unique_ptr<link> last(spare_.exchange(nullptr)); last)
+      idle_.push_back(std::move(last));
     slots_ -= idle_.size();
     for (auto& l : idle_) {
       retire(*l);
+      std::erase(open_, l->io.descriptor());
       closing.push_back(std::move(l));
     }
     idle_.clear();
@@ -215,9 +230,11 @@ std::shared_ptr<transport::lookup> server::resolve() {
 // Connections that other threads of the parent had in use are not ours to destroy: only their
 // descriptors close.
 void server::in_child() noexcept {
+  if (auto last = spare_.exchange(nullptr); last != nullptr) idle_.push_back(std::move(last));
+  for (const auto& l : idle_) std::erase(open_, l->io.descriptor());
   idle_.clear();
-  for (const int fd : lent_) ::close(fd);
-  lent_.clear();
+  for (const int fd : open_) ::close(fd);
+  open_.clear();
   slots_ = 0;
   // Threads that waited exist only in the parent. The condition variable still counts them, and
   // would wait for them when destroyed: begin a fresh one in its place.

@@ -76,7 +76,7 @@ class server final : private fork_guarded {
   // Waits until something is free, at most until the deadline.
   claim wait_claim(clock::time_point deadline);
   // A slot's new connection has a socket: a child of a fork is to close its descriptor.
-  void lend(const link& l);
+  void opened(const link& l);
   // A slot's connection is of no more use; the slot stays with the caller.
   void discard(std::unique_ptr<link> l) noexcept;
   // Gives the slot back, with the connection when it is fit for the next call.
@@ -108,7 +108,12 @@ class server final : private fork_guarded {
   void in_child() noexcept override;
   void tell(routing::health::change c, const error& why, std::vector<event>& out);
   void retire(link& l) noexcept;
+  [[nodiscard]] bool serves(link& l, clock::time_point now) const noexcept {
+    // Over an old connection items would be read before they are flushed.
+    return !needs_flush() && l.is_sound(now);
+  }
   claim take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead);
+  void note_freed() noexcept;
 
   const server_address address_;
   const std::string name_;
@@ -119,12 +124,29 @@ class server final : private fork_guarded {
   static constexpr std::chrono::seconds not_asking{30};
   std::atomic<std::uint64_t> unclaimed_ = 0;
 
+  // One connection that is taken and given without the lock.
+  class place_for_one {
+   public:
+    ~place_for_one() { exchange(nullptr); }
+    // Puts one there, or nothing, and gives what was there.
+    std::unique_ptr<link> exchange(std::unique_ptr<link> l) noexcept {
+      return std::unique_ptr<link>(held_.exchange(l.release()));
+    }
+    [[nodiscard]] bool empty() const noexcept { return held_.load() == nullptr; }
+
+   private:
+    std::atomic<link*> held_ = nullptr;
+  };
+  place_for_one spare_;  // the connection that was given back last
+  // Who waits for a connection counts itself here before it looks for one, and who gives one back
+  // looks here afterwards: one of the two sees the other.
+  std::atomic<std::size_t> waiters_ = 0;
+
   std::mutex lock_;
   std::condition_variable freed_;
-  std::size_t waiters_ = 0;
   std::size_t slots_ = 0;                    // connections open or being opened
-  std::vector<std::unique_ptr<link>> idle_;  // the last used last
-  std::vector<int> lent_;                    // descriptors in use, for a child to close
+  std::vector<std::unique_ptr<link>> idle_;  // the rest of those not in use, the last used last
+  std::vector<int> open_;                    // descriptors of all, for a child to close
   std::shared_ptr<transport::lookup> lookup_;
   routing::health health_;
   std::string last_failure_;

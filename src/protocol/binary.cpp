@@ -368,7 +368,7 @@ parsed parse(std::string_view in, response& r) noexcept {
   if (!is_value && h.body_size > max_text) return malformed("a message that is too long");
   if (!is_value && in.size() < header_size + h.body_size) return {};
 
-  r = response{};
+  clear(r);
   r.has_opaque = true;
   r.opaque = take<std::uint32_t>(at + 12);
   r.cas = take<std::uint64_t>(at + 16);

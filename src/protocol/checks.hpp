@@ -13,15 +13,19 @@ namespace memcxx::protocol {
 inline constexpr std::size_t longest_value = 0x7fffffff - 2;
 inline constexpr std::size_t longest_group = 200;
 
+// Whether it is a get of nothing but value, flags and cas.
+inline bool is_plain_get(const request& r) noexcept {
+  constexpr want beyond = want::ttl | want::last_access | want::hit_before | want::size;
+  return r.op == verb::get && asks(r.wants, want::value) && !asks(r.wants, beyond) &&
+         !r.vivify_ttl && !r.recache_ttl;
+}
+
 // Whether it is one of the requests that are most frequent and that every protocol has: a get of
 // value and cas, or a set without conditions, of a key that was checked. There is nothing to
 // refuse.
 inline bool is_plain(const request& r) noexcept {
   if (!r.text_key || r.cas != 0 || r.opaque != 0 || r.invalidate) return false;
-  if (r.op == verb::set) return r.value.size() <= longest_value;
-  constexpr want beyond = want::ttl | want::last_access | want::hit_before | want::size;
-  return r.op == verb::get && asks(r.wants, want::value) && !asks(r.wants, beyond) &&
-         !r.vivify_ttl && !r.recache_ttl;
+  return r.op == verb::set ? r.value.size() <= longest_value : is_plain_get(r);
 }
 
 // What holds for every protocol: the value's length, a cas verb has a token, a read has no cas,

@@ -211,7 +211,7 @@ parsed parse(std::string_view in, response& r) noexcept {
   // Items are what speed is about: they are read without looking for the line's end first.
   reader item(in.substr(0, max_line));
   if (item.skip("VALUE ") || item.skip("CONFIG ")) {
-    r = response{};
+    clear(r);
     std::uint64_t size = 0;
     const std::string_view why = read_value(item, r, size);
     if (!why.empty()) return text::unreadable(in, max_line, why);
@@ -222,7 +222,7 @@ parsed parse(std::string_view in, response& r) noexcept {
   const std::string_view words = line.words;
   const std::size_t head_size = words.size() + 2;
   if (words.empty()) return malformed("an empty line");
-  r = response{};
+  clear(r);
 
   const auto done = [&] { return reply(reply_kind::done, head_size); };
   const auto refused = [&](errc status) {

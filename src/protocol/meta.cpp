@@ -54,10 +54,18 @@ bool write_key(const request& r, writer& w) noexcept {
   return true;
 }
 
-std::size_t end_line(const request& r, writer& w, bool may_be_quiet) noexcept {
+[[gnu::always_inline]] inline std::size_t end_line(const request& r, writer& w,
+                                                   bool may_be_quiet) noexcept {
   if (r.opaque != 0) w.word(" O").number(std::uint64_t{r.opaque});
   if (r.quiet && may_be_quiet) w.word(" q");
   return w.word("\r\n").size();
+}
+
+// What most reads are, of a key that is text.
+std::size_t encode_plain_get(const request& r, writer& w) noexcept {
+  w.word("mg ").key(r).word(" v f");
+  if (asks(r.wants, want::cas)) w.word(" c");
+  return end_line(r, w, true);
 }
 
 // protocol.txt, "Meta Get".
@@ -164,6 +172,8 @@ std::size_t encode(const request& r, char* out) noexcept {
   writer w(out);
   switch (r.op) {
     case verb::get:
+      if (r.text_key && is_plain_get(r)) return encode_plain_get(r, w);
+      [[fallthrough]];
     case verb::gat:
       return encode_get(r, w);
     case verb::touch:
@@ -254,13 +264,32 @@ std::string_view read_flag(char flag, reader& in, response& r) noexcept {
 }
 
 // Reads return flags up to and including the line's end. Empty when fine, else what is wrong.
+// Servers answer in the order asked, so that the usual three are looked for in ours.
 std::string_view read_flags(reader& in, response& r) noexcept {
+  constexpr std::string_view behind = "a return flag with something behind its token";
+  std::uint64_t n = 0;
+  if (in.skip(" f")) {
+    if (!in.number(n, UINT32_MAX)) return "a flag f that is no 32-bit number";
+    r.flags = static_cast<std::uint32_t>(n);
+    if (!in.at_end_of_word()) return behind;
+  }
+  if (in.skip(" c")) {
+    if (!in.number(r.cas)) return "a bad flag c";
+    r.has_cas = true;
+    if (!in.at_end_of_word()) return behind;
+  }
+  if (in.skip(" O")) {
+    if (!in.number(n, UINT32_MAX)) return "an opaque that is no 32-bit number";
+    r.opaque = static_cast<std::uint32_t>(n);
+    r.has_opaque = true;
+    if (!in.at_end_of_word()) return behind;
+  }
   while (in.skip(' ')) {
     const char flag = in.front();
     if (static_cast<unsigned char>(flag) <= 0x20) continue;  // some servers end lines with a space
     in.advance();
     if (const std::string_view why = read_flag(flag, in, r); !why.empty()) return why;
-    if (!in.at_end_of_word()) return "a return flag with something behind its token";
+    if (!in.at_end_of_word()) return behind;
   }
   return in.skip("\r\n") ? "" : "a return code with something behind it";
 }
@@ -285,7 +314,7 @@ constexpr unsigned code(char first, char second) noexcept {
 parsed parse_words(std::string_view in, response& r) noexcept {
   const text::line line = text::first_line(in, max_line);
   if (line.is != text::line::state::whole) return text::no_line(line.is);
-  r = response{};
+  clear(r);
   if (line.words.starts_with("ME ")) return read_debug(line.words, r);
   if (text::read_error(line.words, r)) return reply(reply_kind::error, line.words.size() + 2);
   return malformed("a line that is no reply of the meta protocol");
@@ -324,7 +353,7 @@ parsed parse(std::string_view in, response& r) noexcept {
       return parse_words(in, r);
   }
   // Read without looking for the line's end first: what is wrong may only be that it is not there.
-  r = response{};
+  clear(r);
   r.status = status;
   reader rest(in.substr(0, max_line));
   rest.advance();

@@ -9,6 +9,22 @@
 
 namespace memcxx::protocol {
 
+// Makes it a response{}. Field by field: as a whole g++ 12 does it with "rep stos", which takes
+// longer to begin than all of this.
+inline void clear(response& r) noexcept {
+  r.status = errc::ok;
+  r.more = r.unsent = r.has_cas = r.has_opaque = r.won = r.stale = r.already_won = false;
+  r.flags = r.opaque = 0;
+  r.cas = r.number = 0;
+  r.ttl.reset();
+  r.last_access.reset();
+  r.hit_before.reset();
+  r.size.reset();
+  r.key = {};
+  r.value = {};
+  r.text = {};
+}
+
 // `why` has static storage.
 inline parsed malformed(std::string_view why) noexcept {
   parsed p;

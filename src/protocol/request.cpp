@@ -1,6 +1,9 @@
 // Names of verbs, and the key rules that hold for every protocol.
 // Never here: bytes on the wire.
 #include <cstring>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <memcxx/protocol/request.hpp>
 
@@ -69,11 +72,33 @@ std::uint64_t eight_at(const char* from) noexcept {
   return eight;
 }
 
+#if defined(__SSE2__)
+// The same for sixteen: of a byte above 0x20, 0x21 is the lesser of the two.
+bool finds_unsafe(__m128i sixteen) noexcept {
+  const __m128i first = _mm_set1_epi8(0x21);
+  const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(sixteen, first), first);
+  const __m128i rubout = _mm_cmpeq_epi8(sixteen, _mm_set1_epi8(0x7f));
+  return _mm_movemask_epi8(_mm_andnot_si128(rubout, low)) != 0xffff;
+}
+
+__m128i sixteen_at(const char* from) noexcept {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+#endif
+
 }  // namespace
 
 bool is_text_safe(std::string_view bytes) noexcept {
   const char* at = bytes.data();
   const std::size_t size = bytes.size();
+#if defined(__SSE2__)
+  if (size >= 16) {
+    const char* last = at + (size - 16);
+    for (; at < last; at += 16)
+      if (finds_unsafe(sixteen_at(at))) return false;
+    return !finds_unsafe(sixteen_at(last));  // overlaps what was looked at already
+  }
+#endif
   if (size >= 8) {
     const char* last = at + (size - 8);
     for (; at < last; at += 8)

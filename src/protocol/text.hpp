@@ -186,29 +186,24 @@ class reader {
   }
 
  private:
-  // A number of one to seven digits with at least one byte behind them, from eight bytes at once:
-  // digits become a byte each, the first is moved behind leading zeros, and neighbours are added up
-  // to pairs, fours, and the whole. False when it is none, and the reader stays.
+  // A number of one to seven digits in eight bytes or more, so that no digit asks for the end.
+  // False when it is none, and the reader stays.
   bool short_number(std::uint64_t& out) noexcept {
-    if constexpr (std::endian::native == std::endian::big) return false;
-    if (end_ - at_ < 8) return false;
-    constexpr std::uint64_t every_byte = 0x0101010101010101U;
-    std::uint64_t eight;
-    std::memcpy(&eight, at_, sizeof eight);
-    const std::uint64_t digits = eight ^ every_byte * '0';
-    const std::uint64_t others =
-        (((digits & every_byte * 0x7f) + every_byte * (0x80 - 10)) | digits) & every_byte * 0x80;
-    if (others == 0) return false;
-    const auto bits = static_cast<unsigned>(std::countr_zero(others)) & ~7U;
-    if (bits == 0) return false;
-    const std::uint64_t moved = digits << (64 - bits);
-    const std::uint64_t pairs = moved * 10 + (moved >> 8);
-    constexpr std::uint64_t outer = 0x000000ff000000ffU;
-    out = ((pairs & outer) * (100 + (std::uint64_t{1'000'000} << 32)) +
-           (pairs >> 16 & outer) * (1 + (std::uint64_t{10'000} << 32))) >>
-          32;
-    at_ += bits / 8;
-    return true;
+    constexpr int most_digits = 7;
+    if (end_ - at_ <= most_digits) return false;
+    unsigned n = digit_of(at_[0]);
+    if (n > 9) return false;
+#pragma GCC unroll 7
+    for (int i = 1; i <= most_digits; ++i) {
+      const unsigned digit = digit_of(at_[i]);
+      if (digit > 9) {
+        at_ += i;
+        out = n;
+        return true;
+      }
+      n = n * 10 + digit;
+    }
+    return false;
   }
 
   // Above 9 for every byte that is no digit.

@@ -12,6 +12,7 @@
 
 namespace memcxx::routing {
 
+using protocol::refusal;
 using protocol::request;
 using protocol::response;
 using protocol::verb;
@@ -41,7 +42,7 @@ bool is_run_of_gets(const request& a, const request& b) noexcept {
 
 // What the one protocol that a client is bound to cannot carry. With `automatic` only a connection
 // knows.
-protocol::refusal check_protocol(protocol_choice p, const request& r) noexcept {
+refusal check_protocol(protocol_choice p, const request& r) noexcept {
   switch (p) {
     case protocol_choice::automatic:
       return {};
@@ -122,45 +123,45 @@ void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noex
   call_.on_response(index, r, {});
 }
 
-bool exchange::accept_key(std::uint32_t index, const request& r) noexcept {
-  const protocol::refusal no = protocol::check_key(r.prefix, r.key, any_byte_);
-  if (!no) return true;
-  try {
+refusal make_fit(request& r, const topology& t, const options& o) noexcept {
+  if (protocol::names_item(r.op)) {
+    const bool any_byte = exchange::carries_any_byte(o);
+    r.prefix = t.prefix;
+    r.text_key = !any_byte;
+    if (const refusal no = protocol::check_key(r.prefix, r.key, any_byte)) return no;
+  }
+  if (r.value.size() > o.max_value_size) {
+    return {errc::value_too_large, "the value is longer than max_value_size"};
+  }
+  return check_protocol(o.protocol, r);
+}
+
+// With words about this very request.
+void exchange::refuse_unfit(std::uint32_t index, const request& r, const refusal& no) noexcept try {
+  if (no.code == errc::invalid_key && protocol::check_key(r.prefix, r.key, any_byte_)) {
     refuse(index, no.code, describe_key(r.prefix, r.key, no.why));
-  } catch (...) {
+  } else if (r.value.size() > options_.max_value_size) {
+    refuse(index, no.code,
+           "the value has " + std::to_string(r.value.size()) + " bytes, max_value_size is " +
+               std::to_string(options_.max_value_size));
+  } else {
     refuse(index, no.code, no.why);
   }
-  return false;
+} catch (...) {
+  refuse(index, no.code, no.why);
 }
 
 // Fills in the request; false when it was refused. `filled`: `r` is another request of this call.
 bool exchange::accept(std::uint32_t index, request& r, bool filled) noexcept {
-  if (const protocol::refusal no =
-          filled ? call_.request_after(index, r) : call_.request(index, r)) {
+  if (const refusal no = filled ? call_.request_after(index, r) : call_.request(index, r)) {
     refuse(index, no.code, no.why);
     return false;
   }
-  if (filled && differs_by_key_) return accept_key(index, r);
-  if (protocol::names_item(r.op)) {
-    r.prefix = topology_.prefix;
-    r.text_key = !any_byte_;
-    if (!accept_key(index, r)) return false;
-  }
-  if (r.value.size() > options_.max_value_size) {
-    try {
-      refuse(index, errc::value_too_large,
-             "the value has " + std::to_string(r.value.size()) + " bytes, max_value_size is " +
-                 std::to_string(options_.max_value_size));
-    } catch (...) {
-      refuse(index, errc::value_too_large, "the value is longer than max_value_size");
-    }
-    return false;
-  }
-  if (const protocol::refusal no = check_protocol(options_.protocol, r)) {
-    refuse(index, no.code, no.why);
-    return false;
-  }
-  return true;
+  const refusal no = filled && differs_by_key_ ? protocol::check_key(r.prefix, r.key, any_byte_)
+                                               : make_fit(r, topology_, options_);
+  if (!no) return true;
+  refuse_unfit(index, r, no);
+  return false;
 }
 
 // Places keys some at a time, because many are hashed for less together.
@@ -192,7 +193,7 @@ class exchange::homes_in_chunks {
 void exchange::prepare(route how, std::uint32_t only) {
   const std::size_t n = call_.size();
   differs_by_key_ = call_.differs_by_key();
-  const bool plain = how != route::by_key || is_plain();
+  const bool plain = how != route::by_key || is_plain(options_);
   // The common calls: nothing to sort, nothing to allocate.
   if (plain && how == route::one) return go_to_one(only, n);
   if (plain && how == route::by_key && (n == 1 || topology_.own == 1)) {
@@ -250,6 +251,13 @@ void exchange::go_to_one(std::uint32_t server, std::size_t n) {
   first_.filled = true;
   checks_late_ = true;
   has_one_ = true;
+}
+
+void exchange::adopt(std::uint32_t server) noexcept {
+  one_.owner_ = this;
+  one_.server_ = server;
+  one_.count_ = one_.next_ = 1;
+  has_one_ = checks_late_ = true;
 }
 
 // Each server's requests are in the order of the call.
@@ -333,8 +341,7 @@ bool leg::next(std::uint32_t& index, slot& out) noexcept {
       // It was accepted before. But a call may take that back: of a value in pieces the rest is not
       // stored once a piece has failed.
       call& c = owner_->call_;
-      const protocol::refusal no =
-          after ? c.request_after(index, out.what) : c.request(index, out.what);
+      const refusal no = after ? c.request_after(index, out.what) : c.request(index, out.what);
       out.filled = !no;
       if (no) {
         advance();
@@ -348,7 +355,7 @@ bool leg::next(std::uint32_t& index, slot& out) noexcept {
   return false;
 }
 
-void leg::refuse(std::uint32_t index, const protocol::refusal& no) noexcept {
+void leg::refuse(std::uint32_t index, const refusal& no) noexcept {
   response refused;
   refused.status = no.code;
   refused.text = no.why;
@@ -385,7 +392,7 @@ void leg::fill(connection& c, protocol::response_handler& as) {
 
 void leg::submit(connection& c, protocol::response_handler& as, std::uint32_t index,
                  const protocol::request& r) {
-  if (const protocol::refusal no = c.submit(r, as, index)) refuse(index, no);
+  if (const refusal no = c.submit(r, as, index)) refuse(index, no);
 }
 
 // Gets that differ by their keys: a run, where the protocol has one, which the fence ends.

@@ -100,6 +100,9 @@ class leg final : public protocol::response_handler {
   bool heard_ = false;
 };
 
+// Fills in what the client adds to a request, and says whether it can be sent at all.
+protocol::refusal make_fit(protocol::request& r, const topology& t, const options& o) noexcept;
+
 class exchange {
  public:
   // Where the requests of a call go.
@@ -111,17 +114,19 @@ class exchange {
 
   // `now` is only read for ttls in a gutter.
   exchange(call& c, const topology& t, const options& o, std::chrono::sys_seconds now = {}) noexcept
-      : call_(c),
-        topology_(t),
-        options_(o),
-        now_(now),
-        any_byte_(o.protocol == protocol_choice::meta || o.protocol == protocol_choice::binary) {}
+      : call_(c), topology_(t), options_(o), now_(now), any_byte_(carries_any_byte(o)) {}
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
 
   // Checks requests (what cannot be sent gets its error, whatever becomes of the rest) and deals
   // them out to legs. There is none when nothing can be sent.
   void prepare(route r, std::uint32_t only = 0);
+  // The call's one request is on its way to this server already, over a connection that was idle.
+  void adopt(std::uint32_t server) noexcept;
+  // Whether each request goes to one server and has that one's outcome, whatever it is.
+  [[nodiscard]] static bool is_plain(const options& o) noexcept {
+    return o.failover == failover_policy::surface && o.replicas == 1;
+  }
   // After all legs are done: something is to be tried elsewhere (failover, the next replica).
   [[nodiscard]] bool has_next_round() const noexcept { return !displaced_.empty(); }
   // Deals it out: there are legs again.
@@ -137,9 +142,16 @@ class exchange {
 
  private:
   friend class leg;
+  friend protocol::refusal make_fit(protocol::request& r, const topology& t,
+                                    const options& o) noexcept;
+  // Keys need not be text.
+  [[nodiscard]] static bool carries_any_byte(const options& o) noexcept {
+    return o.protocol == protocol_choice::meta || o.protocol == protocol_choice::binary;
+  }
   void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
   void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
-  bool accept_key(std::uint32_t index, const protocol::request& r) noexcept;
+  void refuse_unfit(std::uint32_t index, const protocol::request& r,
+                    const protocol::refusal& no) noexcept;
   bool accept(std::uint32_t index, protocol::request& r, bool filled) noexcept;
   void go_to_one(std::uint32_t server, std::size_t n);
   // Deals requests out to legs: placed[i] says which request goes to which server.
@@ -161,9 +173,6 @@ class exchange {
     protocol::response best;
     std::string text;  // what best.text refers to
   };
-  [[nodiscard]] bool is_plain() const noexcept {
-    return options_.failover == failover_policy::surface && options_.replicas == 1;
-  }
   void place(std::uint32_t index, const protocol::request& r, std::vector<placed>& out);
   void outcome(std::uint32_t index, const protocol::response& r, std::uint32_t server) noexcept;
   [[nodiscard]] std::uint32_t elsewhere(const course& c, const protocol::request& r) const noexcept;
@@ -176,7 +185,7 @@ class exchange {
   const topology& topology_;
   const options& options_;
   std::chrono::sys_seconds now_;
-  bool any_byte_;                // keys need not be text
+  bool any_byte_;                // see carries_any_byte
   bool differs_by_key_ = false;  // what the call said when it was prepared
   leg one_;
   bool has_one_ = false;

@@ -17,6 +17,7 @@ namespace memcxx::transport {
 namespace {
 
 constexpr std::size_t most_pieces = 64;
+constexpr int when_writing = MSG_NOSIGNAL | MSG_DONTWAIT;
 
 int set_blocking(int fd, bool blocking) noexcept {
   const int flags = ::fcntl(fd, F_GETFL);
@@ -109,23 +110,27 @@ int stream::finish() noexcept {
   return set_blocking(fd_, true);
 }
 
-transfer stream::write(std::span<const std::span<const char>> pieces) noexcept {
-  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+transfer stream::write(std::span<const char> bytes) noexcept {
   ssize_t n = 0;
   do {
-    if (pieces.size() == 1) {
-      n = ::send(fd_, pieces[0].data(), pieces[0].size(), flags);
-    } else {
-      std::array<iovec, most_pieces> io;
-      const std::size_t count = std::min(pieces.size(), io.size());
-      for (std::size_t i = 0; i < count; ++i) {
-        io[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-      }
-      msghdr message{};
-      message.msg_iov = io.data();
-      message.msg_iovlen = count;
-      n = ::sendmsg(fd_, &message, flags);
-    }
+    n = ::send(fd_, bytes.data(), bytes.size(), when_writing);
+  } while (n < 0 && errno == EINTR);
+  return outcome(n);
+}
+
+transfer stream::write(std::span<const std::span<const char>> pieces) noexcept {
+  if (pieces.size() == 1) return write(pieces[0]);
+  std::array<iovec, most_pieces> io;
+  const std::size_t count = std::min(pieces.size(), io.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    io[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+  }
+  msghdr message{};
+  message.msg_iov = io.data();
+  message.msg_iovlen = count;
+  ssize_t n = 0;
+  do {
+    n = ::sendmsg(fd_, &message, when_writing);
   } while (n < 0 && errno == EINTR);
   return outcome(n);
 }

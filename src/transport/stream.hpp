@@ -39,6 +39,7 @@ class stream {
 
   // Writes what the socket takes, without waiting.
   transfer write(std::span<const std::span<const char>> pieces) noexcept;
+  transfer write(std::span<const char> bytes) noexcept;
   // Reads what is there, without waiting.
   transfer read(std::span<const std::span<char>> pieces) noexcept;
   // Waits for at least one byte, at most as long as set_read_timeout said.
