@@ -43,7 +43,7 @@ ROOMS = [
     (r"src/protocol/", Room(rf"{WIRE}|protocol/.*", PURE, PURE_CODE)),
     (r"src/connection/", Room(rf"{WIRE}|memcxx/connection\.hpp|(protocol|connection)/.*",
                               PURE, PURE_CODE)),
-    (r"src/routing/", Room(r"memcxx/(?!async|client).*|routing/.*",
+    (r"src/routing/", Room(r"memcxx/(?!async|client).*|routing/.*|protocol/key_bytes\.hpp",
                            rf"{THIRD_PARTY}|{NETWORK}", PURE_CODE)),
     (r"src/codec/", Room(r"memcxx/(?!async|client).*|codec/.*|routing/sha1\.hpp", PURE, PURE_CODE)),
     (r"src/transport/", Room(r"memcxx/(error|options)\.hpp|transport/.*", r"(boost/)?asio.*")),

@@ -79,10 +79,15 @@ class connection {
   // when the protocol cannot carry the request; nothing of it was written then.
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
-  // The last request once more, with another key: of a quiet get whose line is still being written.
-  // False, and nothing was done, when it was none; submit() it then. Prefix and key have passed
-  // check_key, as with request::text_key.
-  bool submit_again(std::string_view key, protocol::response_handler& to, std::uint32_t tag);
+  // The last request once more for each of these: of a quiet get whose line is still being written.
+  // Returns how many were submitted. Fewer, when there is no such line, or it has ended, or there
+  // is no more room: submit() the next then. Prefix and keys have passed check_key, as with
+  // request::text_key.
+  struct another {
+    std::string_view key;
+    std::uint32_t tag = 0;
+  };
+  std::size_t submit_again(std::span<const another> more, protocol::response_handler& to);
   // One request over an idle connection, without the queue that several need: what most calls are.
   // Returns its bytes, to be written at once, or nothing when it is not for this: submit() it then.
   // `r` gets another opaque, and its views stay valid until the answer. Value up to `copy_below`.

@@ -457,14 +457,45 @@ class many_call final : public call {
 
 // --- what get_many and set_many are made of -----------------------------------------------------
 
+// Room for the keys of a call, which lie side by side. A range may make its keys on the way, and
+// others the second time: what does not fit then is cut off.
+class key_room {
+ public:
+  key_room() = default;
+  explicit key_room(std::span<char> room) noexcept : room_(room) {}
+  // How many bytes the keys of a range have together.
+  template <std::ranges::forward_range Keys>
+  static std::size_t size_of(const Keys& keys) {
+    std::size_t bytes = 0;
+    for (const auto& key : keys) bytes += std::string_view(key).size();
+    return bytes;
+  }
+  std::string_view copy(std::string_view key) noexcept {
+    key = key.substr(0, room_.size());
+    char* const at = room_.data();
+    std::copy(key.begin(), key.end(), at);
+    room_ = room_.subspan(key.size());
+    return {at, key.size()};
+  }
+
+ private:
+  std::span<char> room_;
+};
+
 // Reads many items as they are. Keys are copied in.
 class items_call final : public call {
  public:
   // Keys: a range of what reads as a string.
   template <std::ranges::forward_range Keys>
   items_call(const Keys& keys, const get_options& o)
-      : items_call(static_cast<std::size_t>(std::ranges::distance(keys)), o) {
-    for (const auto& key : keys) add(std::string_view(key));
+      : items_call(static_cast<std::size_t>(std::ranges::distance(keys)), key_room::size_of(keys),
+                   o) {
+    for (const auto& key : keys) {
+      // Until it has its outcome.
+      items::entry& e = gathered_.entries_.emplace_back();
+      e.key = room_.copy(key);
+      e.status = errc::cancelled;
+    }
   }
 
   std::size_t size() const noexcept override { return gathered_.size(); }
@@ -478,11 +509,12 @@ class items_call final : public call {
   items take() noexcept { return std::move(gathered_); }
 
  private:
-  items_call(std::size_t keys, const get_options& o);
-  void add(std::string_view key);
+  items_call(std::size_t keys, std::size_t bytes, const get_options& o);
+  static void fail(items::entry& e, const protocol::response& r, std::string_view server) noexcept;
 
   get_options options_;
   items gathered_;
+  key_room room_;
 };
 
 // Reads many typed values. Keys are copied in.
@@ -505,19 +537,12 @@ class values_call {
  private:
   template <class Keys>
   std::vector<commands::get_value<T>> reads(const Keys& keys, const get_options& o) {
-    std::size_t bytes = 0;
-    for (const auto& key : keys) bytes += std::string_view(key).size();
+    const std::size_t bytes = key_room::size_of(keys);
     keys_ = std::make_unique_for_overwrite<char[]>(bytes);
+    key_room room({keys_.get(), bytes});
     std::vector<commands::get_value<T>> out;
     out.reserve(static_cast<std::size_t>(std::ranges::distance(keys)));
-    char* at = keys_.get();
-    for (const auto& key : keys) {
-      // Not beyond what was counted, should a range make other keys the second time.
-      const std::string_view k = std::string_view(key).substr(0, bytes);
-      out.push_back({{{at, k.size()}, std::nullopt, o}});
-      at = std::ranges::copy(k, at).out;
-      bytes -= k.size();
-    }
+    for (const auto& key : keys) out.push_back({{room.copy(key), std::nullopt, o}});
     return out;
   }
 

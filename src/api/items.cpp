@@ -22,11 +22,13 @@ class items::arena {
     free_ -= n;
     return std::exchange(at_, at_ + n);
   }
-  std::string_view copy(std::string_view s) {
-    if (s.empty()) return {};
+  // Null when there is no memory for it.
+  const char* copy(std::string_view s) noexcept try {
     char* const to = take(s.size());
-    std::memcpy(to, s.data(), s.size());
-    return {to, s.size()};
+    if (!s.empty()) std::memcpy(to, s.data(), s.size());
+    return to;
+  } catch (...) {
+    return nullptr;
   }
 
  private:
@@ -57,15 +59,10 @@ std::size_t items::failures() const noexcept {
 
 // --- gathering ---------------------------------------------------------------------------------
 
-items_call::items_call(std::size_t keys, const get_options& o) : options_(o) {
+items_call::items_call(std::size_t keys, std::size_t bytes, const get_options& o) : options_(o) {
   gathered_.arena_ = std::make_unique<items::arena>();
   gathered_.entries_.reserve(keys);
-}
-
-void items_call::add(std::string_view key) {
-  items::entry& e = gathered_.entries_.emplace_back();
-  e.key = gathered_.arena_->copy(key);
-  e.status = errc::cancelled;
+  if (bytes != 0) room_ = key_room({gathered_.arena_->take(bytes), bytes});
 }
 
 protocol::refusal items_call::request(std::size_t i, protocol::request& out) const noexcept {
@@ -94,21 +91,28 @@ std::span<char> items_call::on_value(std::size_t i, const protocol::response&,
 void items_call::on_response(std::size_t i, const protocol::response& r,
                              std::string_view server) noexcept {
   items::entry& e = gathered_.entries_[i];
-  try {
-    if (r.status != errc::ok) {
-      e.status = error_of(r, server);
+  if (r.status != errc::ok) return fail(e, r, server);
+  // Either it was read straight into the arena, or it is still in the receive buffer.
+  if (r.value.data() != e.value.data()) {
+    const char* const at = gathered_.arena_->copy(r.value);
+    if (at == nullptr) {
       e.value = {};
+      e.status = errc::out_of_memory;
       return;
     }
-    e.status = {};
-    // Either it was read straight into the arena, or it is still in the receive buffer.
-    if (r.value.data() != e.value.data()) e.value = gathered_.arena_->copy(r.value);
-    e.flags = r.flags;
-    e.cas = r.cas;
-  } catch (...) {
-    e.value = {};
-    e.status = errc::out_of_memory;
+    e.value = {at, r.value.size()};
   }
+  e.status = {};
+  e.flags = r.flags;
+  e.cas = r.cas;
+}
+
+void items_call::fail(items::entry& e, const protocol::response& r,
+                      std::string_view server) noexcept try {
+  e.value = {};
+  e.status = error_of(r, server);
+} catch (...) {
+  e.status = errc::out_of_memory;
 }
 
 }  // namespace memcxx

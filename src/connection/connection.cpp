@@ -80,9 +80,9 @@ protocol::refusal connection::submit(const protocol::request& r, protocol::respo
                                      std::uint32_t tag) {
   return state_->submit(r, to, tag);
 }
-bool connection::submit_again(std::string_view key, protocol::response_handler& to,
-                              std::uint32_t tag) {
-  return state_->submit_again(key, to, tag);
+std::size_t connection::submit_again(std::span<const another> more,
+                                     protocol::response_handler& to) {
+  return state_->submit_again(more, to);
 }
 std::string_view connection::ask(protocol::request& r) { return state_->ask(r); }
 const protocol::response* connection::answered(std::size_t n) { return state_->answered(n); }

@@ -2,6 +2,8 @@
 // Never here: how a reply finds its request (that is matching's).
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,11 +51,12 @@ class in_flight_queue {
   [[nodiscard]] pending& operator[](std::size_t i) noexcept { return ring_[(first_ + i) & mask_]; }
   [[nodiscard]] pending& front() noexcept { return ring_[first_]; }
   [[nodiscard]] pending& back() noexcept { return (*this)[size_ - 1]; }
+  [[nodiscard]] const pending& back() const noexcept { return ring_[(first_ + size_ - 1) & mask_]; }
 
-  // Makes sure that the next push cannot fail.
-  void make_room() {
-    if (size_ < capacity_) return;
-    const std::size_t wanted = capacity_ == 0 ? 16 : capacity_ * 2;
+  // Makes sure that the next pushes cannot fail.
+  void make_room(std::size_t pushes = 1) {
+    if (capacity_ - size_ >= pushes) return;
+    const std::size_t wanted = std::max<std::size_t>(16, std::bit_ceil(size_ + pushes));
     auto larger = std::make_unique<pending[]>(wanted);
     for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
     ring_ = std::move(larger);

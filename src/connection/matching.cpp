@@ -269,7 +269,7 @@ void connection::state::finish(response& r) {
 // The last word to the request at the front.
 void connection::state::answer_front(response& r) {
   pending& e = waiting.front();
-  if (protocol::carries_value(e.op)) {
+  if (out.unsent() != 0 && protocol::carries_value(e.op)) {
     // A server may refuse a value before it has the whole of it; the rest is still sent, and its
     // owner does not wait for that.
     const std::uint64_t end = waiting.size() > 1 ? waiting[1].begin : out.end();

@@ -11,6 +11,7 @@
 #include <memcxx/protocol/meta.hpp>
 
 #include "connection/state.hpp"
+#include "protocol/plain.hpp"
 
 namespace memcxx {
 
@@ -85,41 +86,54 @@ void connection::state::received(std::size_t n) {
 }
 
 void connection::state::deliver() {
-  while (failure == errc::ok && (deliver_item() || deliver_one())) {
+  while (failure == errc::ok && (deliver_items() || deliver_one())) {
   }
   if (waiting.size() <= options.max_in_flight / 2) full = false;
 }
 
-// The value whose turn it is in the classic line at the front, when it is all here and as it should
-// be: what multi-gets are made of. False for everything else, which deliver_one() judges.
-bool connection::state::deliver_item() {
+// Values whose turn it is in the classic line at the front, as long as they are all here and as
+// they should be: what multi-gets are made of. False when there was none; whatever else is there,
+// deliver_one() judges.
+bool connection::state::deliver_items() {
   if (body.active || waiting.empty() || asking || !waiting.front().is_line()) return false;
-  if (line_cursor > 0 && !waiting[line_cursor - 1].quiet) return false;  // past the line's end
-  const std::string_view here = in.data();
-  // Those that are passed over are misses.
-  constexpr std::size_t most_misses = 16;
-  const std::size_t end = std::min(waiting.size(), line_cursor + most_misses);
-  for (std::size_t i = line_cursor; i < end; ++i) {
-    pending& e = waiting[i];
-    if (e.answered || e.op != verb::get) return false;
+  const std::string_view all = in.data();
+  std::string_view here = all;
+  const auto end_here = [&] {
+    in.consume(all.size() - here.size());
+    return all.size() != here.size();
+  };
+  // Behind the one that is not quiet the line has ended.
+  while (line_cursor == 0 || waiting[line_cursor - 1].quiet) {
+    // Those that are passed over are misses.
+    constexpr std::size_t most_misses = 16;
+    const std::size_t end = std::min(waiting.size(), line_cursor + most_misses);
+    std::size_t head = 0;
     std::size_t size = 0;
-    const std::size_t head = protocol::classic::parse_item(here, e.prefix, e.key, item, size);
-    if (head == 0) {
-      if (!e.quiet) return false;
-      continue;
+    std::size_t i = line_cursor;
+    for (; i < end; ++i) {
+      const pending& e = waiting[i];
+      if (e.answered || e.op != verb::get) return end_here();
+      head = protocol::plain::read_item(here, e.prefix, e.key, protocol::classic::max_line, item,
+                                        size);
+      if (head != 0) break;
+      if (!e.quiet) return end_here();
     }
-    if (size > options.max_value_size || here.size() < head + size + 2) return false;
+    if (head == 0 || size > options.max_value_size || here.size() < head + size + 2) break;
     const char* const value = here.data() + head;
-    if (value[size] != '\r' || value[size + 1] != '\n') return false;
+    if (value[size] != '\r' || value[size + 1] != '\n') break;
     item.value = {value, size};
-    answer(e, item);
+    pending& e = waiting[i];
+    if (e.to != nullptr) {
+      e.to->on_response(e.tag, item);
+    } else {
+      answer(e, item);
+    }
     e.answered = true;
     e.to = nullptr;
     line_cursor = i + 1;
-    in.consume(head + size + 2);
-    return true;
+    here.remove_prefix(head + size + 2);
   }
-  return false;
+  return end_here();
 }
 
 // True when something was consumed and there may be more.

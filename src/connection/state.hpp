@@ -30,7 +30,8 @@ struct connection::state {
                                         detail::wire_form form) const noexcept;
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
-  bool submit_again(std::string_view key, protocol::response_handler& to, std::uint32_t tag);
+  std::size_t submit_again(std::span<const another> more, protocol::response_handler& to);
+  [[nodiscard]] bool continues_stores(const protocol::request& r) const noexcept;
   detail::pending& enqueue(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag, detail::wire_form form, bool quiet);
   void close_when_full();
@@ -57,7 +58,7 @@ struct connection::state {
   void received(std::size_t n);
   void deliver();
   bool deliver_one();
-  bool deliver_item();
+  bool deliver_items();
   protocol::parsed parse(detail::wire_form form) noexcept;
   static bool read_counter(std::string_view text, std::uint64_t& out) noexcept;
   bool begin_body(const protocol::parsed& p, protocol::response& r);
@@ -133,7 +134,7 @@ struct connection::state {
   // classic line, which may come in any order.
   std::size_t current = 0;
   std::size_t line_cursor = 0;  // where in its line the next value is expected
-  protocol::response item;      // of deliver_item
+  protocol::response item;      // of deliver_items
   protocol::response reply;     // of deliver_one
   std::size_t stat_bytes = 0;   // of the statistics that are being answered
   static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;

@@ -9,6 +9,7 @@
 
 #include "connection/state.hpp"
 #include "protocol/checks.hpp"
+#include "protocol/plain.hpp"
 
 namespace memcxx {
 
@@ -91,6 +92,37 @@ refusal connection::state::check(const request& r, wire_form form) const noexcep
   return {};
 }
 
+// Nothing that follows in submit() fails for want of memory: there is room for the request, and in
+// the buffer for its bytes.
+inline pending& connection::state::enqueue(const request& r, protocol::response_handler& to,
+                                           std::uint32_t tag, wire_form form, bool quiet) {
+  waiting.make_room();
+  out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
+  pending& e = waiting.push();
+  e.prefix = r.prefix;
+  e.key = r.key;
+  e.to = &to;
+  e.begin = out.end();
+  e.tag = tag;
+  e.opaque = 0;
+  e.given_opaque = r.opaque;
+  e.op = r.op;
+  e.form = form;
+  e.quiet = quiet;
+  e.abandoned = e.answered = false;
+  e.wants_value = asks(r.wants, want::value);
+  return e;
+}
+
+// Whether a request is a quiet store like the last one, so that there is nothing to decide.
+inline bool connection::state::continues_stores(const request& r) const noexcept {
+  if (quiet_run == 0 || quiet_run >= longest_quiet_run || waiting.empty()) return false;
+  if (!r.quiet || r.op != verb::set) return false;
+  const pending& last = waiting.back();
+  return last.op == verb::set && last.form == wire_form::meta && protocol::is_plain(r) &&
+         r.value.size() <= options.copy_below && r.value.size() <= options.max_value_size;
+}
+
 refusal connection::state::submit(const request& given, protocol::response_handler& to,
                                   std::uint32_t tag) {
   if (failure != errc::ok) return {failure, "the connection has ended"};
@@ -102,6 +134,14 @@ refusal connection::state::submit(const request& given, protocol::response_handl
       line_cas == asks(given.wants, want::cas)) {
     enqueue(given, to, tag, wire_form::classic, given.quiet);
     write_get(given, given.quiet);
+    close_when_full();
+    return {};
+  }
+  if (continues_stores(given)) {
+    enqueue(given, to, tag, wire_form::meta, true);
+    ++quiet_run;
+    char* const at = out.reserve(0);  // enqueue made room for it
+    out.commit(protocol::plain::quiet_set(given, at));
     close_when_full();
     return {};
   }
@@ -135,51 +175,45 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   return {};
 }
 
-bool connection::state::submit_again(std::string_view key, protocol::response_handler& to,
-                                     std::uint32_t tag) {
-  if (!line_open || waiting.back().abandoned) return false;
-  waiting.make_room();
-  const pending& last = waiting.back();
-  char* const at = out.reserve(protocol::classic::max_head);
-  pending& e = waiting.push();
-  e.prefix = last.prefix;
-  e.key = key;
-  e.to = &to;
-  e.begin = out.end();
-  e.tag = tag;
-  e.opaque = e.given_opaque = 0;
-  e.op = verb::get;
-  e.form = wire_form::classic;
-  e.quiet = true;
-  e.abandoned = e.answered = false;
-  e.wants_value = true;
-  out.commit(protocol::classic::add_get(e.prefix, key, at));
-  ++line_keys;
-  end_long_line();
+std::size_t connection::state::submit_again(std::span<const another> more,
+                                            protocol::response_handler& to) {
+  if (!line_open || full || out.unsent() >= options.max_unsent || waiting.back().abandoned)
+    return 0;
+  const std::size_t most =
+      std::min({more.size(), keys_per_line - line_keys, options.max_in_flight - waiting.size()});
+  waiting.make_room(most);
+  const std::string_view prefix = waiting.back().prefix;
+  const std::uint64_t line_end_at = line_begin + bytes_per_line;
+  std::size_t done = 0;
+  while (done < most && line_open) {
+    // Some at a time, in memory that is surely enough.
+    constexpr std::size_t some = 8;
+    char* const from = out.reserve(some * (1 + protocol::max_key_size));
+    char* at = from;
+    const std::size_t end = std::min(most, done + some);
+    for (; done < end; ++done) {
+      const std::uint64_t begin = out.end() + static_cast<std::size_t>(at - from);
+      if (begin >= line_end_at) break;
+      pending& e = waiting.push();
+      e.prefix = prefix;
+      e.key = more[done].key;
+      e.to = &to;
+      e.begin = begin;
+      e.tag = more[done].tag;
+      e.opaque = e.given_opaque = 0;
+      e.op = verb::get;
+      e.form = wire_form::classic;
+      e.quiet = true;
+      e.abandoned = e.answered = false;
+      e.wants_value = true;
+      at += protocol::plain::another_get(prefix, e.key, at);
+      ++line_keys;
+    }
+    out.commit(static_cast<std::size_t>(at - from));
+    end_long_line();
+  }
   close_when_full();
-  return true;
-}
-
-// Nothing that follows in submit() fails for want of memory: there is room for the request, and in
-// the buffer for its bytes.
-pending& connection::state::enqueue(const request& r, protocol::response_handler& to,
-                                    std::uint32_t tag, wire_form form, bool quiet) {
-  waiting.make_room();
-  out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
-  pending& e = waiting.push();
-  e.prefix = r.prefix;
-  e.key = r.key;
-  e.to = &to;
-  e.begin = out.end();
-  e.tag = tag;
-  e.opaque = 0;
-  e.given_opaque = r.opaque;
-  e.op = r.op;
-  e.form = form;
-  e.quiet = quiet;
-  e.abandoned = e.answered = false;
-  e.wants_value = asks(r.wants, want::value);
-  return e;
+  return done;
 }
 
 // A full queue that is silent would wait forever.
@@ -230,7 +264,7 @@ void connection::state::write_get(const request& r, bool quiet) {
     line_begin = out.end();
     out.commit(protocol::classic::open_get(r, at));
   } else {
-    out.commit(protocol::classic::add_get(r.prefix, r.key, at));
+    out.commit(protocol::plain::another_get(r.prefix, r.key, at));
   }
   ++line_keys;
   if (!quiet) {

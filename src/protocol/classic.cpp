@@ -6,6 +6,7 @@
 #include <memcxx/protocol/classic.hpp>
 
 #include "checks.hpp"
+#include "plain.hpp"
 #include "text.hpp"
 
 namespace memcxx::protocol::classic {
@@ -129,36 +130,14 @@ std::size_t open_get(const request& r, char* out) noexcept {
   return w.size();
 }
 
-std::size_t add_get(std::string_view prefix, std::string_view key, char* out) noexcept {
-  return writer(out).word(" ").bytes(prefix).bytes(key).size();
-}
-
 namespace {
-
-// What stands behind the key of an item (protocol.txt, "Retrieval command"): "<flags> <bytes>
-// [<cas unique>]" to the line's end. Empty when fine, else what is wrong.
-[[gnu::always_inline]] inline std::string_view read_fields(reader& in, response& r,
-                                                           std::uint64_t& size) noexcept {
-  std::uint64_t flags = 0;
-  if (!in.skip(" 0 ")) {  // most values have none
-    if (!in.skip(' ') || !in.number(flags, UINT32_MAX)) return "a value with bad flags";
-    if (!in.skip(' ')) return "a value with a bad length";
-  }
-  if (!in.number(size, UINT32_MAX)) return "a value with a bad length";
-  r.flags = static_cast<std::uint32_t>(flags);
-  if (in.skip(' ')) {
-    if (!in.number(r.cas)) return "a value with a bad cas";
-    r.has_cas = true;
-  }
-  return in.skip("\r\n") ? "" : "a value with something behind its fields";
-}
 
 // "VALUE <key> <flags> <bytes> [<cas unique>]" (protocol.txt, "Retrieval command"), after the first
 // word and to the line's end. A CONFIG has the same shape. Empty when fine, else what is wrong.
 std::string_view read_value(reader& in, response& r, std::uint64_t& size) noexcept {
   r.key = in.word();
   if (r.key.empty() || r.key.size() > max_key_size) return "a value with a bad key";
-  return read_fields(in, r, size);
+  return plain::read_fields(in, r, size);
 }
 
 // "STAT <name> <value>"; the value may be empty or hold spaces. PREFIX and ITEM lines (stats
@@ -183,29 +162,6 @@ parsed read_number(reader in, std::size_t head_size, response& r) noexcept {
 }
 
 }  // namespace
-
-std::size_t parse_item(std::string_view in, std::string_view prefix, std::string_view key,
-                       response& r, std::size_t& value_size) noexcept {
-  constexpr std::string_view first_word = "VALUE ";
-  const std::size_t key_size = prefix.size() + key.size();
-  const std::size_t fields = first_word.size() + key_size;
-  constexpr std::size_t least_fields = 6;  // " 0 0\r\n"
-  if (in.size() < fields + least_fields) return 0;
-  const char* at = in.data();
-  if (std::memcmp(at, first_word.data(), first_word.size()) != 0) return 0;
-  at += first_word.size();
-  if (!prefix.empty() && std::memcmp(at, prefix.data(), prefix.size()) != 0) return 0;
-  if (std::memcmp(at + prefix.size(), key.data(), key.size()) != 0) return 0;
-  r.key = {at, key_size};
-  r.cas = 0;
-  r.has_cas = false;
-  at += key_size;
-  std::uint64_t size = 0;
-  reader rest({at, std::min(in.size() - fields, max_line - max_key_size)});
-  if (!read_fields(rest, r, size).empty()) return 0;
-  value_size = static_cast<std::size_t>(size);
-  return fields + rest.position();
-}
 
 parsed parse(std::string_view in, response& r) noexcept {
   // Items are what speed is about: they are read without looking for the line's end first.

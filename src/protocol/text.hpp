@@ -29,8 +29,7 @@ class writer {
     return *this;
   }
   writer& bytes(std::string_view s) noexcept {
-    // An empty view may have no address, and memcpy must not be given null.
-    if (!s.empty()) std::memcpy(at_, s.data(), s.size());
+    copy(s);
     at_ += s.size();
     return *this;
   }
@@ -70,6 +69,29 @@ class writer {
     const auto skipped = static_cast<unsigned>(std::countr_zero(digits | 0x01000000U)) / 8;
     return put((digits | zeros) >> skipped * 8, 4 - skipped);
   }
+  // Most keys and many values are as short as that, and a call for each costs more than the copy:
+  // two that overlap, of a size that the compiler knows.
+  template <std::size_t Half>
+  void copy_twice(std::string_view s) noexcept {
+    char first[Half];
+    char last[Half];
+    std::memcpy(first, s.data(), Half);
+    std::memcpy(last, s.data() + (s.size() - Half), Half);
+    std::memcpy(at_, first, Half);
+    std::memcpy(at_ + (s.size() - Half), last, Half);
+  }
+  void copy(std::string_view s) noexcept {
+    if (s.size() > 32) {
+      std::memcpy(at_, s.data(), s.size());
+    } else if (s.size() >= 16) {
+      copy_twice<16>(s);
+    } else if (s.size() >= 8) {
+      copy_twice<8>(s);
+    } else {
+      for (std::size_t i = 0; i < s.size(); ++i) at_[i] = s[i];
+    }
+  }
+
   // Writes the lowest `n` of four bytes, and may write over the rest of four.
   writer& put(std::uint32_t four, std::size_t n) noexcept {
     if constexpr (std::endian::native == std::endian::big) four = std::byteswap(four);

@@ -10,6 +10,8 @@
 #include <memcxx/protocol/classic.hpp>
 #include <memcxx/protocol/meta.hpp>
 
+#include "protocol/key_bytes.hpp"
+
 namespace memcxx::routing {
 
 using protocol::refusal;
@@ -123,17 +125,31 @@ void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noex
   call_.on_response(index, r, {});
 }
 
-refusal make_fit(request& r, const topology& t, const options& o) noexcept {
+// As check_key, in line for what is mostly so.
+[[gnu::always_inline]] inline refusal exchange::check_key(std::string_view prefix,
+                                                          std::string_view key,
+                                                          bool any_byte) noexcept {
+  if (protocol::key_bytes::is_surely_fit(prefix, key)) return {};
+  return protocol::check_key(prefix, key, any_byte);
+}
+
+[[gnu::always_inline]] inline refusal exchange::fit(request& r, const topology& t,
+                                                    const options& o) noexcept {
   if (protocol::names_item(r.op)) {
-    const bool any_byte = exchange::carries_any_byte(o);
+    const bool any_byte = carries_any_byte(o);
     r.prefix = t.prefix;
     r.text_key = !any_byte;
-    if (const refusal no = protocol::check_key(r.prefix, r.key, any_byte)) return no;
+    if (const refusal no = check_key(r.prefix, r.key, any_byte)) return no;
   }
   if (r.value.size() > o.max_value_size) {
     return {errc::value_too_large, "the value is longer than max_value_size"};
   }
+  if (o.protocol == protocol_choice::automatic) return {};
   return check_protocol(o.protocol, r);
+}
+
+refusal make_fit(request& r, const topology& t, const options& o) noexcept {
+  return exchange::fit(r, t, o);
 }
 
 // With words about this very request.
@@ -157,8 +173,8 @@ bool exchange::accept(std::uint32_t index, request& r, bool filled) noexcept {
     refuse(index, no.code, no.why);
     return false;
   }
-  const refusal no = filled && differs_by_key_ ? protocol::check_key(r.prefix, r.key, any_byte_)
-                                               : make_fit(r, topology_, options_);
+  const refusal no = filled && differs_by_key_ ? check_key(r.prefix, r.key, any_byte_)
+                                               : fit(r, topology_, options_);
   if (!no) return true;
   refuse_unfit(index, r, no);
   return false;
@@ -288,7 +304,7 @@ void exchange::deal(std::span<const placed> all) {
 
 // --- leg ---------------------------------------------------------------------------------------
 
-bool leg::upcoming(std::uint32_t& index) const noexcept {
+inline bool leg::upcoming(std::uint32_t& index) const noexcept {
   if (again_at_ < again_.size()) {
     index = again_[again_at_];
   } else if (next_ < count_) {
@@ -299,7 +315,7 @@ bool leg::upcoming(std::uint32_t& index) const noexcept {
   return true;
 }
 
-void leg::advance() noexcept {
+inline void leg::advance() noexcept {
   if (again_at_ < again_.size()) {
     ++again_at_;
   } else {
@@ -349,7 +365,8 @@ bool leg::next(std::uint32_t& index, slot& out) noexcept {
         continue;
       }
     }
-    adapt(out.what);
+    // What was accepted just now is as it shall be, but in a gutter.
+    if (!after || again || !owner_->checks_late_) adapt(out.what);
     return true;
   }
   return false;
@@ -375,6 +392,11 @@ std::int32_t leg::ttl_in_gutter(std::int32_t given) const noexcept {
   return left <= 0 ? -1 : static_cast<std::int32_t>(std::min(left, most));
 }
 
+inline void leg::submit(connection& c, protocol::response_handler& as, std::uint32_t index,
+                        const protocol::request& r) {
+  if (const refusal no = c.submit(r, as, index)) refuse(index, no);
+}
+
 void leg::fill(connection& c, protocol::response_handler& as) {
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
@@ -390,23 +412,36 @@ void leg::fill(connection& c, protocol::response_handler& as) {
   submit(c, as, index, one.what);
 }
 
-void leg::submit(connection& c, protocol::response_handler& as, std::uint32_t index,
-                 const protocol::request& r) {
-  if (const refusal no = c.submit(r, as, index)) refuse(index, no);
-}
-
 // Gets that differ by their keys: a run, where the protocol has one, which the fence ends.
 void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index) {
   slot each;
-  bool begun = false;
   while (c.has_room() && !c.failed() && next(index, each)) {
     advance();
     each.what.quiet = true;
-    if (begun && c.submit_again(each.what.key, as, index)) continue;
     submit(c, as, index, each.what);
-    begun = true;
+    fill_more_keys(c, as, each.what);
   }
   c.fence();
+}
+
+// As many as the connection takes for the same as `r`, which was submitted last, some at a time.
+void leg::fill_more_keys(connection& c, protocol::response_handler& as, protocol::request& r) {
+  if (again_at_ < again_.size() || server_ >= owner_->topology_.own) return;
+  std::array<connection::another, 64> some;
+  std::size_t n = 0;
+  do {
+    n = 0;
+    std::size_t place = next_;
+    for (; n < some.size() && place < count_; ++n, ++place) {
+      const std::uint32_t index = at(place);
+      if (owner_->call_.request_after(index, r)) break;
+      if (owner_->checks_late_ && exchange::check_key(r.prefix, r.key, owner_->any_byte_)) break;
+      some[n] = {r.key, index};
+    }
+    const std::size_t done = c.submit_again(std::span(some).first(n), as);
+    next_ += done;
+    if (done < n) return;
+  } while (n == some.size());
 }
 
 void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t index) {
@@ -417,12 +452,21 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
   bool in_run = false;  // of gets that are answered together
   while (more && c.has_room() && !c.failed()) {
     advance();
+    protocol::request& r = one->what;
+    const bool given = r.quiet;
+    if (r.op != verb::get) {
+      // A lone request may as well be answered.
+      r.quiet = given && count_ > 1;
+      submit(c, as, index, r);
+      r.quiet = given;  // the next is made of it
+      in_run = false;
+      more = next(index, *one);
+      continue;
+    }
     std::uint32_t following = 0;
     more = next(following, *after);
-    protocol::request& r = one->what;
-    // A lone request may as well be answered; a run of gets is told by its end.
+    // A run of gets is told by its end.
     const bool begins_run = more && is_run_of_gets(r, after->what);
-    const bool given = r.quiet;
     r.quiet = (given && count_ > 1) || begins_run || in_run;
     in_run = begins_run;
     submit(c, as, index, r);
@@ -444,6 +488,8 @@ bool leg::lost(const connection& c) {
   give_up(c.failure(), c.failure_text());
   return false;
 }
+
+void leg::note_settled(std::uint32_t index) noexcept { settled_.push_back(index); }
 
 void leg::give_up(errc code, std::string_view why) noexcept {
   response r;
@@ -483,12 +529,14 @@ std::span<char> leg::on_value(std::uint32_t tag, const response& head, std::size
 }
 
 void leg::on_response(std::uint32_t tag, const response& r) noexcept {
-  if (r.status == errc::ok && !r.more && owner_->courses_.empty()) {
-    heard_ = true;
-    settle(tag);
-    owner_->call_.on_response(tag, r, owner_->topology_.names[server_]);
-    return;
-  }
+  if (r.status != errc::ok || r.more || !owner_->courses_.empty()) return judge(tag, r);
+  heard_ = true;
+  settle(tag);
+  owner_->call_.on_response(tag, r, owner_->topology_.names[server_]);
+}
+
+// What is not a plain success to the only server that was asked.
+void leg::judge(std::uint32_t tag, const response& r) noexcept {
   const fault whose = fault_of(r.status);
   heard_ = heard_ || (whose != fault::network && whose != fault::clock);
   if (r.status == errc::connection_closed && reused_ && !retried_) {

@@ -73,9 +73,11 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool next(std::uint32_t& index, slot& out) noexcept;
   void fill_many(connection& c, protocol::response_handler& as, std::uint32_t index);
   void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
+  void fill_more_keys(connection& c, protocol::response_handler& as, protocol::request& r);
   void submit(connection& c, protocol::response_handler& as, std::uint32_t index,
               const protocol::request& r);
   void refuse(std::uint32_t index, const protocol::refusal& no) noexcept;
+  void judge(std::uint32_t tag, const protocol::response& r) noexcept;
   void request(std::uint32_t index, protocol::request& out) const noexcept;
   void adapt(protocol::request& r) const noexcept;
   [[nodiscard]] std::int32_t ttl_in_gutter(std::int32_t given) const noexcept;
@@ -83,8 +85,9 @@ class leg final : public protocol::response_handler {
   // before the others have theirs: there is room for it.
   void settle(std::uint32_t index) noexcept {
     ++answered_;
-    if (settled_.capacity() != 0) settled_.push_back(index);
+    if (settled_.capacity() != 0) note_settled(index);
   }
+  void note_settled(std::uint32_t index) noexcept;
 
   exchange* owner_ = nullptr;
   std::uint32_t server_ = 0;
@@ -148,6 +151,9 @@ class exchange {
   [[nodiscard]] static bool carries_any_byte(const options& o) noexcept {
     return o.protocol == protocol_choice::meta || o.protocol == protocol_choice::binary;
   }
+  static protocol::refusal check_key(std::string_view prefix, std::string_view key,
+                                     bool any_byte) noexcept;
+  static protocol::refusal fit(protocol::request& r, const topology& t, const options& o) noexcept;
   void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
   void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
   void refuse_unfit(std::uint32_t index, const protocol::request& r,

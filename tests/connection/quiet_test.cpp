@@ -90,30 +90,55 @@ TEST(classic_line, hits_in_every_order) {
   } while (std::ranges::next_permutation(order).found);
 }
 
+std::size_t again(talk& t, std::string_view key, std::uint32_t tag) {
+  const connection::another one{key, tag};
+  return t.c.submit_again({&one, 1}, t.to);
+}
+
 TEST(classic_line, goes_on_with_another_key) {
   expect(classic,
          [](talk& t) {
-           EXPECT_FALSE(t.c.submit_again("z", t.to, 9)) << "there is no line";
+           EXPECT_EQ(again(t, "z", 9), 0U) << "there is no line";
            t.quietly({.prefix = "p", .key = "a"});
-           EXPECT_TRUE(t.c.submit_again("b", t.to, 2));
-           EXPECT_TRUE(t.c.submit_again("c", t.to, 3));
+           EXPECT_EQ(again(t, "b", 2), 1U);
+           EXPECT_EQ(again(t, "c", 3), 1U);
            t.fence();
-           EXPECT_FALSE(t.c.submit_again("z", t.to, 9)) << "the line has ended";
+           EXPECT_EQ(again(t, "z", 9), 0U) << "the line has ended";
          },
          "VALUE pa 0 1\r\nA\r\nVALUE pc 3 1\r\nC\r\nEND\r\n",
          {"1: ok =A", "3: ok =C f3", "2: miss"});
   talk t(classic);
   t.quietly({.prefix = "p", .key = "a"});
-  EXPECT_TRUE(t.c.submit_again("b", t.to, 2));
+  EXPECT_EQ(again(t, "b", 2), 1U);
   t.fence();
   EXPECT_EQ(t.take(), "get pa pb\r\n");
+}
+
+TEST(classic_line, takes_as_many_keys_as_there_is_room_for) {
+  auto o = classic;
+  o.max_in_flight = 100;
+  talk t(o);
+  t.quietly({.key = "first"});
+  const std::vector<connection::another> more(200, {"k", 2});
+  EXPECT_EQ(t.c.submit_again(more, t.to), 99U);
+  EXPECT_FALSE(t.c.has_room());
+  EXPECT_TRUE(t.take().ends_with(" k k\r\n"))
+      << "a full line that is not written would wait for ever";
+  talk long_line(classic);
+  long_line.quietly({.key = "first"});
+  const std::string key(200, 'k');
+  const std::vector<connection::another> longer(200, {key, 2});
+  const std::size_t n = long_line.c.submit_again(longer, long_line.to);
+  EXPECT_GT(n, 50U);
+  EXPECT_LT(n, 100U) << "a line has at most 16 KiB";
+  EXPECT_TRUE(long_line.take().ends_with("k\r\n"));
 }
 
 TEST(classic_line, is_not_gone_on_with_after_somebody_else_s_key) {
   talk t(classic);
   t.quietly({.prefix = "p", .key = "a"});
   t.c.abandon(t.to);
-  EXPECT_FALSE(t.c.submit_again("b", t.to, 2));
+  EXPECT_EQ(again(t, "b", 2), 0U);
 }
 
 TEST(classic_line, the_same_key_twice) {

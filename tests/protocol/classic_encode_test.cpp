@@ -5,6 +5,7 @@
 #include <memcxx/protocol/classic.hpp>
 
 #include "parsing.hpp"
+#include "protocol/plain.hpp"
 
 namespace memcxx::protocol {
 namespace {
@@ -32,8 +33,8 @@ TEST(classic_encode, reads) {
 TEST(classic_encode, many_keys_in_one_line) {
   char out[classic::max_head];
   std::size_t n = classic::open_get({.prefix = "p", .key = "a"}, out);
-  n += classic::add_get("p", "b", out + n);
-  n += classic::add_get({}, "c", out + n);
+  n += plain::another_get("p", "b", out + n);
+  n += plain::another_get({}, "c", out + n);
   EXPECT_EQ(std::string(out, n), "get pa pb c");
   n = classic::open_get({.wants = want::value | want::cas, .key = "a"}, out);
   EXPECT_EQ(std::string(out, n), "gets a");

@@ -5,6 +5,7 @@
 #include <memcxx/protocol/classic.hpp>
 
 #include "parsing.hpp"
+#include "protocol/plain.hpp"
 
 namespace memcxx::protocol {
 namespace {
@@ -231,7 +232,12 @@ TEST(classic_parse, a_line_is_bounded) {
   EXPECT_EQ(outcome_of(classic::parse, fits), parsed::outcome::reply);
 }
 
-TEST(classic_parse_item, is_what_parse_says_of_an_expected_key) {
+std::size_t read_item(std::string_view in, std::string_view prefix, std::string_view key,
+                      response& r, std::size_t& size) {
+  return plain::read_item(in, prefix, key, classic::max_line, r, size);
+}
+
+TEST(plain_item, is_what_parse_says_of_an_expected_key) {
   const std::string_view prefixes[] = {"", "p:"};
   for (const std::string_view prefix : prefixes) {
     const std::string key = std::string(prefix) + "key";
@@ -245,7 +251,7 @@ TEST(classic_parse_item, is_what_parse_says_of_an_expected_key) {
       r.cas = 99;
       r.has_cas = true;
       std::size_t size = 0;
-      ASSERT_EQ(classic::parse_item(in, prefix, "key", r, size), head.size()) << in;
+      ASSERT_EQ(read_item(in, prefix, "key", r, size), head.size()) << in;
       EXPECT_EQ(size, 5u);
       EXPECT_EQ(r.key, key);
       EXPECT_EQ(r.flags, whole.flags);
@@ -254,13 +260,13 @@ TEST(classic_parse_item, is_what_parse_says_of_an_expected_key) {
       // A copy of each beginning, so that a sanitizer sees a byte too much.
       for (std::size_t n = 0; n < head.size(); ++n) {
         const std::vector<char> part(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(n));
-        EXPECT_EQ(classic::parse_item({part.data(), n}, prefix, "key", r, size), 0u) << n;
+        EXPECT_EQ(read_item({part.data(), n}, prefix, "key", r, size), 0u) << n;
       }
     }
   }
 }
 
-TEST(classic_parse_item, leaves_everything_else_to_parse) {
+TEST(plain_item, leaves_everything_else_to_parse) {
   for (const std::string_view in :
        {"VALUE kex 0 5\r\nhello\r\n", "VALUE keyx 0 5\r\nhello\r\n", "VALUE ke 0 5\r\nhello\r\n",
         "VALUES key 0 5\r\nhello\r\n", "VALUE key 0 5 \r\nhello\r\n", "VALUE key 0  5\r\nhello\r\n",
@@ -269,7 +275,7 @@ TEST(classic_parse_item, leaves_everything_else_to_parse) {
         "SERVER_ERROR key 0 5\r\n"}) {
     response r;
     std::size_t size = 0;
-    EXPECT_EQ(classic::parse_item(in, "", "key", r, size), 0u) << in;
+    EXPECT_EQ(read_item(in, "", "key", r, size), 0u) << in;
   }
 }
 

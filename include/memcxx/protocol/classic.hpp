@@ -23,18 +23,11 @@ refusal check(const request& r) noexcept;
 // has one.
 std::size_t encode(const request& r, char* out) noexcept;
 
-// A get of many keys in one line: `open_get` writes "get key" (or "gets key"), `add_get` writes
-// " key", and the line ends with "\r\n".
+// A get of many keys in one line: writes "get key" (or "gets key"); " key" for each of the others
+// and "\r\n" follow.
 std::size_t open_get(const request& r, char* out) noexcept;
-std::size_t add_get(std::string_view prefix, std::string_view key, char* out) noexcept;
 
 // Reads one reply from the start of `in`. Views in `r` point into `in`.
 parsed parse(std::string_view in, response& r) noexcept;
-// Reads the head of an item of this key, as servers send it when it is its turn in a line: the key
-// is compared and need not be found. Returns the head's length and fills in key, flags and cas;
-// leaves the rest of `r` alone. 0 for everything else, be it incomplete or malformed: parse()
-// knows.
-std::size_t parse_item(std::string_view in, std::string_view prefix, std::string_view key,
-                       response& r, std::size_t& value_size) noexcept;
 
 }  // namespace memcxx::protocol::classic
