@@ -190,6 +190,10 @@ class value_reading {
   [[nodiscard]] bool quiet() const noexcept { return false; }
   [[nodiscard]] bool goes_on() const noexcept { return false; }
   [[nodiscard]] std::string_view key() const noexcept { return command_.key; }
+  // The key that the first step asks for.
+  [[nodiscard]] std::string_view item_key() const noexcept {
+    return key_.empty() ? command_.key : std::string_view(key_);
+  }
 
  protected:
   // `tells`: the reply has a place for the item's attributes.
@@ -408,17 +412,19 @@ class step_index {
   std::vector<unsigned> begun_;  // steps of each operation, once they differ
 };
 
-// A call of many commands of one kind.
+// A call of many commands of one kind. `alike`: reads that differ in nothing but their keys.
 template <class Command>
 class many_call final : public call {
  public:
-  explicit many_call(std::vector<Command> commands) : commands_(std::move(commands)) {
+  explicit many_call(std::vector<Command> commands, bool alike = false)
+      : commands_(std::move(commands)), alike_(alike) {
     operations_.reserve(commands_.size());
     for (const Command& c : commands_) operations_.emplace_back(c);
   }
 
   bool begin_step(unsigned step, const value_codec& values) noexcept override try {
     if (step == 0) index_.reserve(operations_.size());
+    if (step != 0) alike_ = false;
     return index_.begin_step(
         step, operations_.size(),
         [this](std::size_t i) -> operation<Command>& { return operations_[i]; }, values);
@@ -432,6 +438,16 @@ class many_call final : public call {
     const auto [which, part] = index_[i];
     return operations_[which].request(part, out);
   }
+  protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept override {
+    if constexpr (std::derived_from<Command, commands::read_value>) {
+      if (alike_) {
+        out.key = operations_[index_[i].operation].item_key();
+        return {};
+      }
+    }
+    return call::request_after(i, out);
+  }
+  bool differs_by_key() const noexcept override { return alike_; }
   std::span<char> on_value(std::size_t i, const protocol::response& head,
                            std::size_t n) noexcept override {
     const auto [which, part] = index_[i];
@@ -453,6 +469,7 @@ class many_call final : public call {
   std::vector<Command> commands_;
   std::vector<operation<Command>> operations_;
   step_index index_;
+  bool alike_;  // in this step
 };
 
 // --- what get_many and set_many are made of -----------------------------------------------------
@@ -522,7 +539,8 @@ template <class T>
 class values_call {
  public:
   template <std::ranges::forward_range Keys>
-  values_call(const Keys& keys, const get_options& o) : call_(reads(keys, o)) {}
+  values_call(const Keys& keys, const get_options& o)
+      : call_(reads(keys, o), !o.vivify && !o.recache) {}
 
   [[nodiscard]] call& what() noexcept { return call_; }
   values_of<T> take() {

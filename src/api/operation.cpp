@@ -106,7 +106,7 @@ refusal value_reading::request(std::size_t part, protocol::request& out) const n
     return {errc::invalid_argument, "vivify and recache need get_item<T>, which tells who has won"};
   }
   const refusal no = command_.to_request(out);
-  if (!key_.empty()) out.key = key_;
+  out.key = item_key();
   if (pieces_) {
     out.key = pieces_->plan.keys[part];
     out.wants = want::value;
