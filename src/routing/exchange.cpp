@@ -225,9 +225,14 @@ void exchange::prepare(route how, std::uint32_t only) {
   request r;
   bool filled = false;
   for (std::uint32_t i = 0; i < n; ++i) {
-    if (!filled) r = {};
-    filled = accept(i, r, filled);
-    if (!filled) continue;
+    // What is like the one before differs by its key, and mostly that is fine.
+    const bool alike = filled && differs_by_key_ && !call_.request_after(i, r) &&
+                       !check_key(r.prefix, r.key, any_byte_);
+    if (!alike) {
+      if (!filled) r = {};
+      filled = accept(i, r, filled);
+      if (!filled) continue;
+    }
     if (!plain) {
       place(i, r, all);
     } else if (how == route::by_key) {

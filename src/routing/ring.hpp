@@ -37,8 +37,14 @@ class ring {
 
  private:
   [[nodiscard]] std::size_t find(std::uint32_t hash) const noexcept;
+  [[nodiscard]] std::size_t search(std::size_t from, std::size_t to,
+                                   std::uint32_t hash) const noexcept;
 
   std::vector<ring_point> points_;
+  // The circle up to the last point in stretches of equal length: where each begins among the
+  // points. There are two to four times as many as points, so that most have one or none.
+  std::vector<std::uint32_t> stretches_;
+  unsigned shift_ = 0;           // hash >> shift_ is its stretch
   std::uint32_t reachable_ = 0;  // how many servers own a point
 };
 
