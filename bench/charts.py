@@ -73,7 +73,8 @@ def bars(title, note, groups, series, limit=None, width=760):
             colour = COLOURS[series.index(name) % len(COLOURS)]
             parts.append(f'<rect x="{left}" y="{y:g}" width="{length:.1f}" height="{bar - 2}" '
                          f'fill="{colour}"/>')
-            parts.append(_text(left + length + 4, y + bar - 3.5, f"{group[name]:.2f}", kind="small"))
+            parts.append(_text(left + length + 4, y + bar - 3.5, f"{group[name]:.2f}",
+                               kind="small"))
             y += bar
         y += gap
     if limit is not None:

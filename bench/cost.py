@@ -70,7 +70,9 @@ def instructions(program, where, workload, client, keep):
 def counts_for(program, workload):
     """A Python client's operations are as many times dearer as they may be fewer."""
     warm, count = COUNTS[workload]
-    return (warm, count) if isinstance(program, Bench) else (max(3, warm // 10), max(20, count // 10))
+    if isinstance(program, Bench):
+        return warm, count
+    return max(3, warm // 10), max(20, count // 10)
 
 
 def counts_of(program, workload, times):
@@ -149,7 +151,8 @@ def main():
         committed = {(r["workload"], r["client"]): r for r in json.loads(COMMITTED.read_text())}
     programs = [Bench(given.program)] + ([Python(given.python)] if given.with_python else [])
     counters = given.program.parent / "bench_counted.so"
-    cases = [{**c, "program": p, "counters": counters} for p in programs for c in p.list() if c["workload"] in COUNTS and c["threads"] == 1
+    cases = [{**c, "program": p, "counters": counters} for p in programs for c in p.list()
+             if c["workload"] in COUNTS and c["threads"] == 1
              and not c["extra"] and c["client"] not in WAITING
              and re.search(given.only, f"{c['workload']}/{c['client']}")]
     if not cases:

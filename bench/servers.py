@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def servers(count, core=0, unix=False, megabytes=1024, connections=4096):
     ports that the system picks, or unix sockets."""
     if shutil.which("memcached") is None:
         sys.exit("memcached is not installed")
+    # SIGTERM unwinds like an exit, so that the servers are stopped then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     running, names = [], []
     with tempfile.TemporaryDirectory(prefix="memcxx-bench-") as name:
         folder = Path(name)

@@ -7,8 +7,8 @@ usage: scripts/bench [--quick] [--json FILE] [--write] [--no-python] [--only REG
 
 S: client and servers on one core; X: the client on another. A ratio is taken within a repetition,
 to the bare loop's runs just before and after; what is printed is the median of the ratios. --write
-puts what was measured into bench/speed.json, the tables of docs/ and their pictures. --only measures
-"workload/client" where the expression is found, and the bare loop.
+puts what was measured into bench/speed.json, the tables of docs/ and their pictures. --only
+measures "workload/client" where the expression is found, and the bare loop.
 """
 
 import argparse
@@ -36,12 +36,12 @@ def cases_of(programs, only):
         for case in program.list():
             if case["extra"] or case["client"] == "raw":
                 continue
-            if re.search(only, f"{case['workload']}/{case['client']}"):
-                found.setdefault(case["workload"], []).append({**case, "program": program})
-    # The same over a unix socket.
-    for case in found.get("get", []):
-        if isinstance(case["program"], Bench) and re.search(only, f"get_unix/{case['client']}"):
-            found.setdefault("get_unix", []).append({**case, "unix": True})
+            case["program"] = program
+            both = case["workload"] == "get" and isinstance(program, Bench)
+            # A get over a unix socket, too.
+            for workload in ("get", "get_unix") if both else (case["workload"],):
+                if re.search(only, f"{workload}/{case['client']}"):
+                    found.setdefault(workload, []).append({**case, "unix": workload == "get_unix"})
     return found
 
 
@@ -65,7 +65,7 @@ class Session:
 
     def group(self, workload, pinning, cases):
         """One repetition of a workload: the bare loop before, between and behind its clients."""
-        limit, unix = cases[0]["limit"], cases[0].get("unix", False)
+        limit, unix = cases[0]["limit"], cases[0]["unix"]
 
         def bare():
             figures = self.once(self.bench, limit, "raw", pinning, unix)
@@ -74,8 +74,8 @@ class Session:
 
         before = bare()
         for first in range(0, len(cases), SIDE_BY_SIDE):
-            some = [(case, self.once(case["program"], case.get("run_as", "get" if unix else workload),
-                                     case["client"], pinning, unix))
+            name = "get" if unix else workload
+            some = [(case, self.once(case["program"], name, case["client"], pinning, unix))
                     for case in cases[first:first + SIDE_BY_SIDE]]
             behind = bare()
             for case, figures in some:
