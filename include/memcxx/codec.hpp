@@ -40,7 +40,9 @@ namespace memcxx {
 //   };
 //
 // A decoder sees bytes from the network: it checks them. A codec that takes pickles and the like as
-// they are says so with `static constexpr bool keeps_opaque = true;`.
+// they are says so with `static constexpr bool keeps_opaque = true;`. One whose T holds bytes in a
+// std::string may have `static std::string& place(T& out)`: strings are then read straight to that,
+// and what decode() is given may lie in it.
 template <class T>
 struct codec {};
 
