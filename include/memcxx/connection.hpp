@@ -79,12 +79,14 @@ class connection {
   // when the protocol cannot carry the request; nothing of it was written then.
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
-  // The last request once more for each of these: of a quiet get whose line is still being written.
-  // Returns how many were submitted. Fewer, when there is no such line, or it has ended, or there
-  // is no more room: submit() the next then. Prefix and keys have passed check_key, as with
-  // request::text_key.
+  // The last request once more for each of these: a quiet get, whose line is still being written,
+  // with other keys; or a quiet set with other keys and values, and the rest alike. Returns how
+  // many were submitted. Fewer, when it was neither of these, or its line or run has ended, or a
+  // value is too long to be copied, or there is no more room: submit() the next then. Prefix and
+  // keys have passed check_key, as with request::text_key.
   struct another {
     std::string_view key;
+    std::string_view value = {};
     std::uint32_t tag = 0;
   };
   std::size_t submit_again(std::span<const another> more, protocol::response_handler& to);

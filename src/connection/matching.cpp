@@ -239,8 +239,17 @@ bool connection::state::resolve_before(std::size_t target) {
   }
   response r;
   for (std::size_t i = 0; i < target; ++i) {
+    pending& e = waiting.front();
     if (errors.empty()) {
-      r.status = waiting.front().reads() ? errc::miss : errc::ok;
+      r.status = e.reads() ? errc::miss : errc::ok;
+      // Most have nothing to be told but that.
+      if (e.given_opaque == 0 && e.to != nullptr && out.unsent() == 0) {
+        r.has_opaque = false;
+        r.opaque = 0;
+        e.to->on_response(e.tag, r);
+        waiting.pop();
+        continue;
+      }
     } else {
       r.status = each_failed ? errors[i].status : errc::unattributed;
       r.text = each_failed ? errors[i].text : unclear;

@@ -31,7 +31,9 @@ struct connection::state {
   protocol::refusal submit(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag);
   std::size_t submit_again(std::span<const another> more, protocol::response_handler& to);
-  [[nodiscard]] bool continues_stores(const protocol::request& r) const noexcept;
+  std::size_t submit_keys(std::span<const another> more, protocol::response_handler& to);
+  std::size_t submit_stores(std::span<const another> more, protocol::response_handler& to);
+  [[nodiscard]] bool in_run_of_stores() const noexcept;
   detail::pending& enqueue(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag, detail::wire_form form, bool quiet);
   void close_when_full();
@@ -123,6 +125,13 @@ struct connection::state {
   // Quiet requests of meta or binary since the last fence.
   std::size_t quiet_run = 0;
   std::size_t longest_quiet_run = 512;
+  // What stands between key and value of the store that was submitted last, but for the value's
+  // length; nothing when it was no quiet set of meta's without a condition.
+  struct {
+    std::array<char, 40> bytes;
+    std::size_t size = 0;
+    [[nodiscard]] std::string_view view() const noexcept { return {bytes.data(), size}; }
+  } store_tail;
   // Once an error named nobody on this connection, fewer shall be in doubt the next time.
   static constexpr std::size_t longest_doubtful_run = 64;
 

@@ -114,13 +114,10 @@ inline pending& connection::state::enqueue(const request& r, protocol::response_
   return e;
 }
 
-// Whether a request is a quiet store like the last one, so that there is nothing to decide.
-inline bool connection::state::continues_stores(const request& r) const noexcept {
-  if (quiet_run == 0 || quiet_run >= longest_quiet_run || waiting.empty()) return false;
-  if (!r.quiet || r.op != verb::set) return false;
-  const pending& last = waiting.back();
-  return last.op == verb::set && last.form == wire_form::meta && protocol::is_plain(r) &&
-         r.value.size() <= options.copy_below && r.value.size() <= options.max_value_size;
+// Whether the last request was a store that others like it may follow.
+inline bool connection::state::in_run_of_stores() const noexcept {
+  return quiet_run != 0 && quiet_run < longest_quiet_run && !waiting.empty() &&
+         store_tail.size != 0 && !full;
 }
 
 refusal connection::state::submit(const request& given, protocol::response_handler& to,
@@ -134,14 +131,6 @@ refusal connection::state::submit(const request& given, protocol::response_handl
       line_cas == asks(given.wants, want::cas)) {
     enqueue(given, to, tag, wire_form::classic, given.quiet);
     write_get(given, given.quiet);
-    close_when_full();
-    return {};
-  }
-  if (continues_stores(given)) {
-    enqueue(given, to, tag, wire_form::meta, true);
-    ++quiet_run;
-    char* const at = out.reserve(0);  // enqueue made room for it
-    out.commit(protocol::plain::quiet_set(given, at));
     close_when_full();
     return {};
   }
@@ -164,6 +153,9 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   if (!r.quiet) quiet_run = 0;
   if (form != wire_form::classic && r.quiet) ++quiet_run;
 
+  const bool begins_stores = form == wire_form::meta && r.quiet && r.op == verb::set &&
+                             given.opaque == 0 && protocol::is_plain(given);
+  store_tail.size = begins_stores ? protocol::plain::quiet_tail(r, store_tail.bytes.data()) : 0;
   pending& e = enqueue(given, to, tag, form, r.quiet);
   e.opaque = r.opaque;
   if (line) {
@@ -177,8 +169,14 @@ refusal connection::state::submit(const request& given, protocol::response_handl
 
 std::size_t connection::state::submit_again(std::span<const another> more,
                                             protocol::response_handler& to) {
-  if (!line_open || full || out.unsent() >= options.max_unsent || waiting.back().abandoned)
-    return 0;
+  const bool room = !full && out.unsent() < options.max_unsent && failure == errc::ok;
+  if (!room || waiting.empty() || waiting.back().abandoned) return 0;
+  if (line_open) return submit_keys(more, to);
+  return in_run_of_stores() ? submit_stores(more, to) : 0;
+}
+
+std::size_t connection::state::submit_keys(std::span<const another> more,
+                                           protocol::response_handler& to) {
   const std::size_t most =
       std::min({more.size(), keys_per_line - line_keys, options.max_in_flight - waiting.size()});
   waiting.make_room(most);
@@ -211,6 +209,37 @@ std::size_t connection::state::submit_again(std::span<const another> more,
     }
     out.commit(static_cast<std::size_t>(at - from));
     end_long_line();
+  }
+  close_when_full();
+  return done;
+}
+
+std::size_t connection::state::submit_stores(std::span<const another> more,
+                                             protocol::response_handler& to) {
+  const std::size_t most = std::min(
+      {more.size(), longest_quiet_run - quiet_run, options.max_in_flight - waiting.size()});
+  waiting.make_room(most);
+  const std::string_view prefix = waiting.back().prefix;
+  const std::size_t longest = std::min(options.copy_below, options.max_value_size);
+  std::size_t done = 0;
+  for (; done < most && out.unsent() < options.max_unsent; ++done) {
+    const another& one = more[done];
+    if (one.value.size() > longest) break;
+    char* const at = out.reserve(protocol::classic::max_head + one.value.size());
+    pending& e = waiting.push();
+    e.prefix = prefix;
+    e.key = one.key;
+    e.to = &to;
+    e.begin = out.end();
+    e.tag = one.tag;
+    e.opaque = e.given_opaque = 0;
+    e.op = verb::set;
+    e.form = wire_form::meta;
+    e.quiet = true;
+    e.abandoned = e.answered = false;
+    e.wants_value = false;
+    out.commit(protocol::plain::another_set(prefix, one.key, one.value, store_tail.view(), at));
+    ++quiet_run;
   }
   close_when_full();
   return done;

@@ -20,16 +20,22 @@ inline std::size_t another_get(std::string_view prefix, std::string_view key, ch
   return text::writer(out).word(" ").bytes(prefix).bytes(key).size();
 }
 
-// A whole quiet "ms" with its value (protocol.txt, "Meta Set"), of a request that is_plain(). It
-// has no opaque: a store without a condition answers, if it has to, with an error, and those carry
-// none; and the server has less to read.
-inline std::size_t quiet_set(const request& r, char* out) noexcept {
+// A quiet "ms" with its value (protocol.txt, "Meta Set"), of a request that is_plain(), in two
+// parts: what stands behind the value's length, which is alike for many; and all of it with that.
+// There is no opaque: a store without a condition answers, if it has to, with an error, and those
+// carry none; and the server has less to read.
+inline std::size_t quiet_tail(const request& r, char* out) noexcept {
   text::writer w(out);
-  w.word("ms ").key(r).word(" ").number(std::uint64_t{r.value.size()});
   if (r.flags != 0) w.word(" F").number(std::uint64_t{r.flags});
   if (r.ttl != 0) w.word(" T").number(r.ttl);
   if (asks(r.wants, want::cas)) w.word(" c");
-  return w.word(" q\r\n").bytes(r.value).word("\r\n").size();
+  return w.word(" q\r\n").size();
+}
+inline std::size_t another_set(std::string_view prefix, std::string_view key,
+                               std::string_view value, std::string_view tail, char* out) noexcept {
+  text::writer w(out);
+  w.word("ms ").bytes(prefix).bytes(key).word(" ").number(std::uint64_t{value.size()});
+  return w.bytes(tail).bytes(value).word("\r\n").size();
 }
 
 // What stands behind the key of an item (protocol.txt, "Retrieval command"): "<flags> <bytes>

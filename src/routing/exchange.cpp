@@ -118,7 +118,7 @@ void exchange::deliver(std::uint32_t index, const response& r, std::string_view 
   call_.on_response(index, r, server);
 }
 
-void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noexcept {
+[[gnu::cold]] void exchange::refuse(std::uint32_t index, errc code, std::string_view why) noexcept {
   response r;
   r.status = code;
   r.text = why;
@@ -153,7 +153,8 @@ refusal make_fit(request& r, const topology& t, const options& o) noexcept {
 }
 
 // With words about this very request.
-void exchange::refuse_unfit(std::uint32_t index, const request& r, const refusal& no) noexcept try {
+[[gnu::cold]] void exchange::refuse_unfit(std::uint32_t index, const request& r,
+                                          const refusal& no) noexcept try {
   if (no.code == errc::invalid_key && protocol::check_key(r.prefix, r.key, any_byte_)) {
     refuse(index, no.code, describe_key(r.prefix, r.key, no.why));
   } else if (r.value.size() > options_.max_value_size) {
@@ -377,7 +378,7 @@ bool leg::next(std::uint32_t& index, slot& out) noexcept {
   return false;
 }
 
-void leg::refuse(std::uint32_t index, const refusal& no) noexcept {
+[[gnu::cold]] void leg::refuse(std::uint32_t index, const refusal& no) noexcept {
   response refused;
   refused.status = no.code;
   refused.text = no.why;
@@ -424,13 +425,13 @@ void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t
     advance();
     each.what.quiet = true;
     submit(c, as, index, each.what);
-    fill_more_keys(c, as, each.what);
+    submit_more_keys(c, as, each.what);
   }
   c.fence();
 }
 
 // As many as the connection takes for the same as `r`, which was submitted last, some at a time.
-void leg::fill_more_keys(connection& c, protocol::response_handler& as, protocol::request& r) {
+void leg::submit_more_keys(connection& c, protocol::response_handler& as, protocol::request& r) {
   if (again_at_ < again_.size() || server_ >= owner_->topology_.own) return;
   std::array<connection::another, 64> some;
   std::size_t n = 0;
@@ -441,12 +442,40 @@ void leg::fill_more_keys(connection& c, protocol::response_handler& as, protocol
       const std::uint32_t index = at(place);
       if (owner_->call_.request_after(index, r)) break;
       if (owner_->checks_late_ && exchange::check_key(r.prefix, r.key, owner_->any_byte_)) break;
-      some[n] = {r.key, index};
+      some[n] = {.key = r.key, .tag = index};
     }
     const std::size_t done = c.submit_again(std::span(some).first(n), as);
     next_ += done;
     if (done < n) return;
   } while (n == some.size());
+}
+
+// Quiet stores like `r`, which was submitted last, but for key and value: as many as the connection
+// takes. Leaves `r` like any of them.
+void leg::submit_more_stores(connection& c, protocol::response_handler& as, protocol::request& r) {
+  exchange& x = *owner_;
+  if (again_at_ < again_.size() || server_ >= x.topology_.own) return;
+  const protocol::request first = r;
+  std::array<connection::another, 64> some;
+  std::size_t n = 0;
+  do {
+    n = 0;
+    std::size_t place = next_;
+    for (; n < some.size() && place < count_; ++n, ++place) {
+      const std::uint32_t index = at(place);
+      if (x.call_.request_after(index, r)) break;
+      if (x.checks_late_ && exchange::fit(r, x.topology_, x.options_)) break;
+      const bool alike = r.op == verb::set && r.quiet && r.flags == first.flags &&
+                         r.ttl == first.ttl && r.wants == first.wants && r.cas == 0 &&
+                         r.opaque == 0 && !r.invalidate;
+      if (!alike) break;
+      some[n] = {.key = r.key, .value = r.value, .tag = index};
+    }
+    const std::size_t done = c.submit_again(std::span(some).first(n), as);
+    next_ += done;
+    if (done < n) break;
+  } while (n == some.size());
+  r = first;
 }
 
 void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t index) {
@@ -465,6 +494,7 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
       submit(c, as, index, r);
       r.quiet = given;  // the next is made of it
       in_run = false;
+      if (r.op == verb::set && given && count_ > 1) submit_more_stores(c, as, r);
       more = next(index, *one);
       continue;
     }

@@ -73,7 +73,8 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool next(std::uint32_t& index, slot& out) noexcept;
   void fill_many(connection& c, protocol::response_handler& as, std::uint32_t index);
   void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
-  void fill_more_keys(connection& c, protocol::response_handler& as, protocol::request& r);
+  void submit_more_keys(connection& c, protocol::response_handler& as, protocol::request& r);
+  void submit_more_stores(connection& c, protocol::response_handler& as, protocol::request& r);
   void submit(connection& c, protocol::response_handler& as, std::uint32_t index,
               const protocol::request& r);
   void refuse(std::uint32_t index, const protocol::refusal& no) noexcept;

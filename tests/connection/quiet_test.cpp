@@ -91,7 +91,7 @@ TEST(classic_line, hits_in_every_order) {
 }
 
 std::size_t again(talk& t, std::string_view key, std::uint32_t tag) {
-  const connection::another one{key, tag};
+  const connection::another one{.key = key, .tag = tag};
   return t.c.submit_again({&one, 1}, t.to);
 }
 
@@ -119,7 +119,7 @@ TEST(classic_line, takes_as_many_keys_as_there_is_room_for) {
   o.max_in_flight = 100;
   talk t(o);
   t.quietly({.key = "first"});
-  const std::vector<connection::another> more(200, {"k", 2});
+  const std::vector<connection::another> more(200, {.key = "k", .tag = 2});
   EXPECT_EQ(t.c.submit_again(more, t.to), 99U);
   EXPECT_FALSE(t.c.has_room());
   EXPECT_TRUE(t.take().ends_with(" k k\r\n"))
@@ -127,7 +127,7 @@ TEST(classic_line, takes_as_many_keys_as_there_is_room_for) {
   talk long_line(classic);
   long_line.quietly({.key = "first"});
   const std::string key(200, 'k');
-  const std::vector<connection::another> longer(200, {key, 2});
+  const std::vector<connection::another> longer(200, {.key = key, .tag = 2});
   const std::size_t n = long_line.c.submit_again(longer, long_line.to);
   EXPECT_GT(n, 50U);
   EXPECT_LT(n, 100U) << "a line has at most 16 KiB";
@@ -293,6 +293,109 @@ TEST(meta_run, is_bounded) {
   doubtful.take();
   doubtful.read("SERVER_ERROR out of memory storing object\r\nMN\r\n");
   EXPECT_EQ(fences_of(doubtful, 200), 3u);
+}
+
+std::size_t store_again(talk& t, std::string_view key, std::string_view value, std::uint32_t tag) {
+  const connection::another one{.key = key, .value = value, .tag = tag};
+  return t.c.submit_again({&one, 1}, t.to);
+}
+
+TEST(meta_run, goes_on_with_another_store) {
+  const script stores = [](talk& t) {
+    t.quietly({.op = verb::set,
+               .text_key = true,
+               .flags = 3,
+               .ttl = 60,
+               .prefix = "p",
+               .key = "a",
+               .value = "A"});
+    EXPECT_EQ(store_again(t, "b", "", 2), 1U);
+    EXPECT_EQ(store_again(t, "c", "CC", 3), 1U);
+    t.fence();
+  };
+  talk t(meta);
+  stores(t);
+  EXPECT_EQ(t.take(),
+            "ms pa 1 F3 T60 O1 q\r\nA\r\nms pb 0 F3 T60 q\r\n\r\nms pc 2 F3 T60 q\r\nCC\r\nmn\r\n");
+  expect(meta, stores, "MN\r\n", {"1: ok", "2: ok", "3: ok"});
+  const std::string error = "SERVER_ERROR out of memory storing object\r\n";
+  const std::string one_of_three = "'1 of 3 requests failed: out of memory storing object'";
+  expect(meta, stores, error + "MN\r\n",
+         {"1: unattributed " + one_of_three, "2: unattributed " + one_of_three,
+          "3: unattributed " + one_of_three});
+  expect(meta, stores, error + error + error + "MN\r\n",
+         {"1: out_of_memory 'out of memory storing object'",
+          "2: out_of_memory 'out of memory storing object'",
+          "3: out_of_memory 'out of memory storing object'"});
+  expect_every_break(meta, stores, "MN\r\n", {"1: ok", "2: ok", "3: ok"});
+  // They may not answer success, nor anything without a name.
+  for (const std::string reply : {"HD\r\n", "NS\r\n", "STORED\r\n", "HD O0\r\n", "HD O2\r\n"}) {
+    talk odd(meta);
+    stores(odd);
+    odd.take();
+    odd.read(reply);
+    EXPECT_EQ(odd.c.failure(), errc::protocol_error) << reply;
+    for (std::uint32_t tag = 1; tag <= 3; ++tag) EXPECT_NE(odd.to.status[tag], errc::ok) << reply;
+  }
+}
+
+TEST(meta_run, has_no_store_behind_anything_else) {
+  const request plain{
+      .op = verb::set, .wants = want::nothing, .text_key = true, .key = "a", .value = "A"};
+  const auto with = [&](auto change) {
+    request r = plain;
+    change(r);
+    return r;
+  };
+  for (const request& before :
+       {with([](request& r) { r.op = verb::add; }), with([](request& r) { r.cas = 7; }),
+        with([](request& r) { r.opaque = 7; }), with([](request& r) { r.op = verb::remove; }),
+        with([](request& r) { r.op = verb::append; })}) {
+    talk t(meta);
+    t.quietly(before);
+    EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << protocol::name_of(before.op);
+  }
+  talk t(meta);
+  EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << "nothing before it";
+  t.ask(plain);
+  EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << "that one is answered";
+  t.quietly(plain);
+  EXPECT_EQ(store_again(t, "b", "B", 2), 1U);
+  EXPECT_EQ(store_again(t, "c", std::string(20'000, 'x'), 2), 0U) << "it is not copied";
+  t.quietly(get("g"));
+  EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << "behind a get";
+  t.quietly(plain);
+  t.fence();
+  EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << "the run has ended";
+  t.quietly(plain);
+  t.c.abandon(t.to);
+  EXPECT_EQ(store_again(t, "b", "B", 2), 0U) << "the prefix may be gone";
+  talk old(classic);
+  old.quietly(plain);
+  EXPECT_EQ(store_again(old, "b", "B", 2), 0U) << "classic answers each";
+}
+
+TEST(meta_run, takes_as_many_stores_as_there_is_room_for) {
+  const std::vector<connection::another> more(600, {.key = "k", .value = "v", .tag = 2});
+  request first = set("a");
+  first.text_key = true;
+  talk t(meta);
+  t.quietly(first);
+  EXPECT_EQ(t.c.submit_again(more, t.to), 511U);
+  EXPECT_EQ(t.c.submit_again(more, t.to), 0U) << "the run is full";
+  auto small = meta;
+  small.max_unsent = 1000;
+  talk unsent(small);
+  unsent.quietly(first);
+  const std::size_t n = unsent.c.submit_again(more, unsent.to);
+  EXPECT_GT(n, 50U);
+  EXPECT_LT(n, 100U);
+  small.max_in_flight = 40;
+  talk full(small);
+  full.quietly(first);
+  EXPECT_EQ(full.c.submit_again(more, full.to), 39U);
+  EXPECT_FALSE(full.c.has_room());
+  EXPECT_TRUE(full.take().ends_with("mn\r\n")) << "a full queue that is silent would wait for ever";
 }
 
 TEST(meta_run, an_error_of_a_lone_request_is_its_own) {

@@ -1,6 +1,8 @@
 // One call on its way, without an engine: where its requests go, what is refused before anything is
 // sent, and that a large call over little room ends.
 // Never here: a socket, a clock, bytes of a protocol but where they show what was asked.
+#include <regex>
+
 #include "exchange_fixture.hpp"
 
 namespace memcxx::routing {
@@ -268,6 +270,48 @@ TEST_F(exchanging, a_large_call_over_a_connection_with_little_room_ends) {
 }
 
 // A set without an answer and an error behind it: nobody waits for an answer that came already.
+// Stores that are alike go by the dozen, and whatever is not among them ends that.
+TEST_F(exchanging, quiet_stores_of_every_kind_are_sent_as_they_are) {
+  for (const std::size_t servers : {1U, 2U}) {
+    settings = settings_for(servers);
+    settings.prefix = "p:";
+    calls = {};
+    std::vector<std::string> keys;
+    for (int i = 0; i < 200; ++i) keys.push_back("k" + std::to_string(i));
+    std::string expected[2];
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      request r = set(keys[i], i % 3 == 0 ? "" : "value");
+      r.quiet = i % 50 != 49;
+      r.wants = want::nothing;
+      r.flags = i / 40 % 2 == 0 ? 0 : 7;
+      r.ttl = i / 30 % 2 == 0 ? 0 : 60;
+      if (i == 77) r.key = "not a key";
+      if (i == 99) r.op = verb::add;
+      calls.requests.push_back(r);
+      if (i == 77) continue;
+      std::string line = "p:" + std::string(r.key) + " " + std::to_string(r.value.size());
+      if (r.flags != 0) line += " F7";
+      if (r.ttl != 0) line += " T60";
+      if (i == 99) line += " ME";
+      if (r.quiet) line += " q";
+      expected[by_last_digit(servers).pick(r.key, 0)] +=
+          "ms " + line + "\r\n" + std::string(r.value) + "\r\n";
+    }
+    prepare();
+    EXPECT_EQ(x->legs().size(), servers);
+    for (leg& l : x->legs()) {
+      auto c = fresh(protocol_choice::meta);
+      l.begin(true);
+      l.fill(*c);
+      std::string out = std::regex_replace(take(*c), std::regex(" O[0-9]+"), "");
+      out = std::regex_replace(out, std::regex("mn\r\n"), "");
+      EXPECT_EQ(out, expected[l.server()]);
+    }
+    EXPECT_EQ(calls.status(77), errc::invalid_key);
+    EXPECT_EQ(calls.told.size(), 1U);
+  }
+}
+
 TEST_F(exchanging, an_error_behind_a_silent_request_is_told_at_once) {
   settings.protocol = protocol_choice::meta;
   calls.requests = {set("a"), set("b", script::reference_store::refused)};
