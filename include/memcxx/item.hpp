@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -107,8 +108,11 @@ class items {
  private:
   friend class items_call;
   class arena;
-  std::vector<entry> entries_;
-  std::unique_ptr<arena> arena_;
+  struct end_arena {
+    void operator()(arena* a) const noexcept;
+  };
+  std::unique_ptr<arena, end_arena> arena_;  // everything lies there
+  std::span<const entry> entries_;
 };
 
 // The result of get_many<T>: for every key, in the order asked, a value or the reason why there is

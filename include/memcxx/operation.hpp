@@ -507,15 +507,14 @@ class items_call final : public call {
   items_call(const Keys& keys, const get_options& o)
       : items_call(static_cast<std::size_t>(std::ranges::distance(keys)), key_room::size_of(keys),
                    o) {
+    auto at = entries_.begin();
     for (const auto& key : keys) {
-      // Until it has its outcome.
-      items::entry& e = gathered_.entries_.emplace_back();
-      e.key = room_.copy(key);
-      e.status = errc::cancelled;
+      if (at == entries_.end()) break;
+      (at++)->key = room_.copy(key);
     }
   }
 
-  std::size_t size() const noexcept override { return gathered_.size(); }
+  std::size_t size() const noexcept override { return entries_.size(); }
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
   protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept override;
   bool differs_by_key() const noexcept override { return true; }
@@ -523,7 +522,10 @@ class items_call final : public call {
                            std::size_t n) noexcept override;
   void on_response(std::size_t i, const protocol::response& r,
                    std::string_view server) noexcept override;
-  items take() noexcept { return std::move(gathered_); }
+  items take() noexcept {
+    entries_ = {};
+    return std::move(gathered_);
+  }
 
  private:
   items_call(std::size_t keys, std::size_t bytes, const get_options& o);
@@ -531,6 +533,7 @@ class items_call final : public call {
 
   get_options options_;
   items gathered_;
+  std::span<items::entry> entries_;  // gathered_'s
   key_room room_;
 };
 
