@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import charts
+import goals
 from servers import ROOT
 
 DOCS = ROOT / "docs"
@@ -158,6 +159,19 @@ def _scaling(rows):
          f"{r['kb'][0] / 1024:,.1f} to {r['kb'][-1] / 1024:,.1f} MiB"] for r in rows])
 
 
+def _goals(speed, cost):
+    words = {"rate": "rate, one core", "rate X": "rate, two cores", "cpu": "CPU",
+             "system_calls": "system calls", "page_faults": "page faults",
+             "hash": "ns of hashing a key"}
+    return _table(["workload", "client", "what", "goal", "measured", ""], [
+        [WORKLOADS[workload], CLIENTS[client] + (", Python" if client in OF_PYTHON else ""),
+         words.get(what, what), f"{'≥' if how == goals.AT_LEAST else '≤'} {goal:,g}",
+         f"{measured:,.0f}" if measured >= 100 else f"{measured:.2f}",
+         "reached" if reached else "missed"]
+        for workload, client, what, how, goal, measured, reached in goals.judged(speed, cost)],
+        left=3)
+
+
 def tables():
     speed, cost, scaling = _load("speed.json"), _load("cost.json"), _load("scaling.json")
     python_cost = [r for r in cost if r["client"] in OF_PYTHON]
@@ -171,6 +185,7 @@ def tables():
         "cost": lambda: _costs([r for r in cost if r["client"] not in OF_PYTHON]),
         "python-cost": lambda: _costs(python_cost),
         "scaling": lambda: _scaling(scaling),
+        "goals": lambda: _goals(speed, cost),
     }
 
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import goals
 import report
 from servers import ROOT, Bench, Python, pinned, run, servers
 
@@ -134,6 +135,8 @@ def main():
 
     rows = session.rows()
     print(report.plain(rows))
+    print("\n== Goals; costs are those that scripts/bench-cost measured")
+    print(goals.plain(rows, json.loads((ROOT / "bench/cost.json").read_text())))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")
     if given.write:

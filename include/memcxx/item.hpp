@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -167,16 +168,53 @@ class values_of {
 };
 
 // The result of set_many and remove_many: for every key, in the order given, what became of it.
+// Takes memory for outcomes only when they are not all alike.
 template <class T>
 class many {
  public:
-  many() = default;
-  explicit many(std::vector<result<T>> replies) : replies_(std::move(replies)) {}
+  class iterator {
+   public:
+    using value_type = result<T>;
+    using difference_type = std::ptrdiff_t;
+    iterator() = default;
+    iterator(const many& of, std::size_t at) noexcept : of_(&of), at_(at) {}
+    const result<T>& operator*() const noexcept { return (*of_)[at_]; }
+    const result<T>* operator->() const noexcept { return &(*of_)[at_]; }
+    iterator& operator++() noexcept {
+      ++at_;
+      return *this;
+    }
+    iterator operator++(int) noexcept { return {*of_, at_++}; }
+    bool operator==(const iterator&) const = default;
 
-  [[nodiscard]] std::size_t size() const noexcept { return replies_.size(); }
-  [[nodiscard]] const result<T>& operator[](std::size_t i) const noexcept { return replies_[i]; }
-  [[nodiscard]] auto begin() const noexcept { return replies_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return replies_.end(); }
+   private:
+    const many* of_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  many() = default;
+  explicit many(std::vector<result<T>> replies)
+      : size_(replies.size()), replies_(std::move(replies)) {}
+  // All of them succeeded, and have no more to tell.
+  explicit many(std::size_t size) noexcept : size_(size) {}
+  many(const many&) = default;
+  // What was moved from is empty.
+  many(many&& other) noexcept
+      : size_(std::exchange(other.size_, 0)), replies_(std::exchange(other.replies_, {})) {}
+  many& operator=(const many&) = default;
+  many& operator=(many&& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    replies_ = std::exchange(other.replies_, {});
+    return *this;
+  }
+  ~many() = default;
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] const result<T>& operator[](std::size_t i) const noexcept {
+    return replies_.empty() ? alike_ : replies_[i];
+  }
+  [[nodiscard]] iterator begin() const noexcept { return {*this, 0}; }
+  [[nodiscard]] iterator end() const noexcept { return {*this, size_}; }
   // How many did not succeed, plain answers (a miss, not stored) included.
   [[nodiscard]] std::size_t failures() const noexcept {
     std::size_t n = 0;
@@ -186,7 +224,9 @@ class many {
   [[nodiscard]] bool all() const noexcept { return failures() == 0; }
 
  private:
-  std::vector<result<T>> replies_;
+  std::size_t size_ = 0;
+  std::vector<result<T>> replies_;  // empty when all are `alike_`
+  result<T> alike_ = T{};
 };
 
 }  // namespace memcxx

@@ -53,8 +53,7 @@ uniform_call<Command, Make> uniform(std::size_t n, Make make) {
 // does.
 class entries_call final : public call {
  public:
-  explicit entries_call(std::span<const store_entry> entries)
-      : entries_(entries), replies_(entries.size(), cancelled()) {}
+  explicit entries_call(std::span<const store_entry> entries) noexcept : entries_(entries) {}
 
   std::size_t size() const noexcept override { return entries_.size(); }
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
@@ -69,24 +68,36 @@ class entries_call final : public call {
   }
   void on_response(std::size_t i, const protocol::response& r,
                    std::string_view server) noexcept override {
-    result<stored>& reply = replies_[i];
-    if (r.status == errc::ok) {
-      reply = stored{r.cas};
-      return;
-    }
-    try {
-      reply = std::unexpected(error_of(r, server));
-    } catch (...) {
-      reply = std::unexpected(error(errc::out_of_memory));
-    }
+    ++answered_;
+    if (r.status != errc::ok) keep(i, r, server);
   }
 
-  many<stored> take() { return many<stored>(std::move(replies_)); }
+  many<stored> take() {
+    // Should one have no outcome, it did not succeed; which one it is nobody counted.
+    if (answered_ != entries_.size()) {
+      replies_.resize(entries_.size());
+      for (result<stored>& reply : replies_) {
+        if (reply) reply = std::unexpected(error(errc::cancelled));
+      }
+    }
+    return replies_.empty() ? many<stored>(entries_.size()) : many<stored>(std::move(replies_));
+  }
 
  private:
-  static result<stored> cancelled() { return std::unexpected(error(errc::cancelled)); }
+  // There is memory for outcomes from the first that is no success.
+  void keep(std::size_t i, const protocol::response& r, std::string_view server) noexcept try {
+    if (replies_.empty()) replies_.resize(entries_.size());
+    try {
+      replies_[i] = std::unexpected(error_of(r, server));
+    } catch (...) {
+      replies_[i] = std::unexpected(error(errc::out_of_memory));
+    }
+  } catch (...) {
+    --answered_;
+  }
 
   std::span<const store_entry> entries_;
+  std::size_t answered_ = 0;
   std::vector<result<stored>> replies_;
 };
 
