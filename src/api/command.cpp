@@ -16,6 +16,10 @@ using protocol::want;
 namespace {
 
 refusal put_ttl(const ttl& t, std::int32_t& out) noexcept {
+  if (t == ttl{}) {  // most never expire
+    out = 0;
+    return {};
+  }
   std::chrono::sys_seconds now{};
   if (t.needs_clock()) {
     now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

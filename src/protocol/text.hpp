@@ -87,6 +87,8 @@ class writer {
       copy_twice<16>(s);
     } else if (s.size() >= 8) {
       copy_twice<8>(s);
+    } else if (s.size() >= 4) {
+      copy_twice<4>(s);
     } else {
       for (std::size_t i = 0; i < s.size(); ++i) at_[i] = s[i];
     }

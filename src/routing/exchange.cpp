@@ -421,61 +421,51 @@ void leg::fill(connection& c, protocol::response_handler& as) {
 // Gets that differ by their keys: a run, where the protocol has one, which the fence ends.
 void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index) {
   slot each;
+  bool takes_more = true;
   while (c.has_room() && !c.failed() && next(index, each)) {
     advance();
     each.what.quiet = true;
     submit(c, as, index, each.what);
-    submit_more_keys(c, as, each.what);
+    if (takes_more) takes_more = submit_more(c, as, each.what);
   }
   c.fence();
 }
 
-// As many as the connection takes for the same as `r`, which was submitted last, some at a time.
-void leg::submit_more_keys(connection& c, protocol::response_handler& as, protocol::request& r) {
-  if (again_at_ < again_.size() || server_ >= owner_->topology_.own) return;
-  std::array<connection::another, 64> some;
-  std::size_t n = 0;
-  do {
-    n = 0;
-    std::size_t place = next_;
-    for (; n < some.size() && place < count_; ++n, ++place) {
-      const std::uint32_t index = at(place);
-      if (owner_->call_.request_after(index, r)) break;
-      if (owner_->checks_late_ && exchange::check_key(r.prefix, r.key, owner_->any_byte_)) break;
-      some[n] = {.key = r.key, .tag = index};
-    }
-    const std::size_t done = c.submit_again(std::span(some).first(n), as);
-    next_ += done;
-    if (done < n) return;
-  } while (n == some.size());
+// Whether `r` differs from `first`, which is fit to be sent, only in key and value, and in nothing
+// that makes it unfit.
+inline bool leg::is_another(const protocol::request& r,
+                            const protocol::request& first) const noexcept {
+  const exchange& x = *owner_;
+  if (!x.differs_by_key_) {
+    const bool alike = r.op == first.op && r.quiet && r.flags == first.flags &&
+                       r.ttl == first.ttl && r.wants == first.wants && r.cas == 0 &&
+                       r.opaque == 0 && !r.invalidate;
+    if (!alike || r.value.size() > x.options_.max_value_size) return false;
+  }
+  return !x.checks_late_ || !exchange::check_key(first.prefix, r.key, x.any_byte_);
 }
 
-// Quiet stores like `r`, which was submitted last, but for key and value: as many as the connection
-// takes. Leaves `r` like any of them.
-void leg::submit_more_stores(connection& c, protocol::response_handler& as, protocol::request& r) {
-  exchange& x = *owner_;
-  if (again_at_ < again_.size() || server_ >= x.topology_.own) return;
-  const protocol::request first = r;
+// As many as the connection takes that are like `first`, which was submitted last: some at a time.
+// False when it takes none.
+bool leg::submit_more(connection& c, protocol::response_handler& as,
+                      const protocol::request& first) {
+  if (again_at_ < again_.size() || server_ >= owner_->topology_.own) return true;
+  protocol::request r = first;
   std::array<connection::another, 64> some;
-  std::size_t n = 0;
-  do {
-    n = 0;
-    std::size_t place = next_;
-    for (; n < some.size() && place < count_; ++n, ++place) {
+  std::size_t most = 1;  // the first shows whether there are to be more
+  for (;;) {
+    std::size_t n = 0;
+    for (std::size_t place = next_; n < most && place < count_; ++n, ++place) {
       const std::uint32_t index = at(place);
-      if (x.call_.request_after(index, r)) break;
-      if (x.checks_late_ && exchange::fit(r, x.topology_, x.options_)) break;
-      const bool alike = r.op == verb::set && r.quiet && r.flags == first.flags &&
-                         r.ttl == first.ttl && r.wants == first.wants && r.cas == 0 &&
-                         r.opaque == 0 && !r.invalidate;
-      if (!alike) break;
+      if (owner_->call_.request_after(index, r) || !is_another(r, first)) break;
       some[n] = {.key = r.key, .value = r.value, .tag = index};
     }
     const std::size_t done = c.submit_again(std::span(some).first(n), as);
     next_ += done;
-    if (done < n) break;
-  } while (n == some.size());
-  r = first;
+    if (done < n) return done != 0 || most != 1;
+    if (n < most) return true;
+    most = some.size();
+  }
 }
 
 void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t index) {
@@ -484,6 +474,7 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
   slot* after = &slots[1];
   bool more = next(index, *one);
   bool in_run = false;  // of gets that are answered together
+  bool takes_more = true;
   while (more && c.has_room() && !c.failed()) {
     advance();
     protocol::request& r = one->what;
@@ -492,9 +483,9 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
       // A lone request may as well be answered.
       r.quiet = given && count_ > 1;
       submit(c, as, index, r);
+      if (r.quiet && r.op == verb::set && takes_more) takes_more = submit_more(c, as, r);
       r.quiet = given;  // the next is made of it
       in_run = false;
-      if (r.op == verb::set && given && count_ > 1) submit_more_stores(c, as, r);
       more = next(index, *one);
       continue;
     }

@@ -73,8 +73,9 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool next(std::uint32_t& index, slot& out) noexcept;
   void fill_many(connection& c, protocol::response_handler& as, std::uint32_t index);
   void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
-  void submit_more_keys(connection& c, protocol::response_handler& as, protocol::request& r);
-  void submit_more_stores(connection& c, protocol::response_handler& as, protocol::request& r);
+  bool submit_more(connection& c, protocol::response_handler& as, const protocol::request& first);
+  [[nodiscard]] bool is_another(const protocol::request& r,
+                                const protocol::request& first) const noexcept;
   void submit(connection& c, protocol::response_handler& as, std::uint32_t index,
               const protocol::request& r);
   void refuse(std::uint32_t index, const protocol::refusal& no) noexcept;
