@@ -21,6 +21,7 @@
 #include <memcxx/batch.hpp>
 #include <memcxx/command.hpp>
 #include <memcxx/item.hpp>
+#include <memcxx/many.hpp>
 #include <memcxx/operation.hpp>
 #include <memcxx/options.hpp>
 #include <memcxx/session.hpp>

@@ -1,5 +1,5 @@
 // The result of get_many, and how it is gathered: one arena for keys and values, one entry for each
-// key. See item.hpp and operation.hpp.
+// key. See item.hpp and many.hpp.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <memcxx/many.hpp>
 #include <memcxx/operation.hpp>
 
 namespace memcxx {
