@@ -213,6 +213,11 @@ class run {
     } else {
       r.go_on(std::move(c.idle), now_);
     }
+    resume(r, waited);
+  }
+
+  // With a runner that has its connection.
+  void resume(runner& r, bool waited) {
     if (waited) now_ = clock::now();
     if (r.where() == runner::stage::running && r.connected()->wire.failed()) {
       r.settle(now_, deadline_);
@@ -429,8 +434,10 @@ class lone_claim {
   only.begin(true);
   runner one(x, only, s, events);
   run rest({&one, 1}, timeout, now, deadline);
-  own.connected()->wire.queue(only, 0, written);
-  rest.go_on(one, own.take(), true);
+  link& l = *own.connected();
+  one.go_on(own.take().idle, now);  // the run's, should what follows throw: the leg still lives then
+  l.wire.queue(only, 0, written);
+  rest.resume(one, true);
 }
 
 }  // namespace

@@ -1,0 +1,108 @@
+// Calls that run out of memory, at every allocation of theirs: they throw or fail, and leave nothing
+// behind that somebody looks at later.
+// Never here: values that are too large (load_test).
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <new>
+
+#include <memcxx/session.hpp>
+
+#include "../support/clients.hpp"
+#include "../support/scripted_server.hpp"
+
+namespace {
+
+// How many allocations of this thread still succeed; below 0: all of them.
+thread_local long left = -1;
+thread_local bool failed = false;
+
+void* give(std::size_t n) noexcept {
+  if (left == 0) {
+    failed = true;
+    return nullptr;
+  }
+  if (left > 0) --left;
+  return std::malloc(n == 0 ? 1 : n);
+}
+void* give_or_throw(std::size_t n) {
+  if (void* p = give(n)) return p;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t n) { return give_or_throw(n); }
+void* operator new[](std::size_t n) { return give_or_throw(n); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return give(n); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return give(n); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
+
+namespace memcxx::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The first get is answered; to the second comes `reply`.
+void play(const std::string& reply) {
+  bool ran_out = true;
+  for (long allowed = 0; ran_out; ++allowed) {
+    SCOPED_TRACE("allocations: " + std::to_string(allowed));
+    scripted_server server([&](peer& p) {
+      p.read_line();
+      p.send("VALUE k 0 1\r\nx\r\nEND\r\n");
+      p.read_line();
+      p.send(reply);
+    });
+    client cache = make_client(server.address(), protocol_choice::classic, 300ms);
+    ASSERT_TRUE(cache.get("k"));
+    failed = false;
+    left = allowed;
+    bool threw = false;
+    bool hit = false;
+    try {
+      hit = cache.get("k").has_value();
+    } catch (const std::bad_alloc&) {
+      threw = true;
+    }
+    left = -1;
+    ran_out = failed;
+    EXPECT_FALSE(hit);
+    EXPECT_TRUE(ran_out || !threw);
+  }
+}
+
+TEST(no_memory, for_an_answer_that_is_none) { play("an answer that is none\r\n"); }
+TEST(no_memory, for_an_error) { play("SERVER_ERROR out of everything\r\n"); }
+TEST(no_memory, for_a_value_that_ends_early) { play("VALUE k 0 100\r\nxxxx"); }
+TEST(no_memory, for_another_key) { play("VALUE other 0 1\r\nx\r\nEND\r\n"); }
+
+// Nothing was sent before over a connection that was opened early.
+TEST(no_memory, for_the_first_request_of_a_connection) {
+  bool ran_out = true;
+  for (long allowed = 0; ran_out; ++allowed) {
+    SCOPED_TRACE("allocations: " + std::to_string(allowed));
+    scripted_server server([&](peer& p) {
+      p.read_line();
+      p.send("SERVER_ERROR out of everything\r\n");
+    });
+    client cache = make_client(server.address(), protocol_choice::classic, 300ms);
+    session own = cache.open(server.address()).value();
+    ASSERT_TRUE(own.connect());
+    failed = false;
+    left = allowed;
+    try {
+      EXPECT_FALSE(own.get("k"));
+    } catch (const std::bad_alloc&) {
+    }
+    left = -1;
+    ran_out = failed;
+  }
+}
+
+}  // namespace
+}  // namespace memcxx::test
