@@ -22,8 +22,10 @@
 #include "callbacks.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
+#include "reading.hpp"
 #include "request.hpp"
 #include "stats.hpp"
+#include "storing.hpp"
 
 namespace memcxx::python {
 
@@ -54,6 +56,22 @@ bool is_done(const result<T>& r, std::initializer_list<errc> no) {
   raise(r.error());
 }
 
+// The i-th of many: whether it was done, and why not.
+bool is_done(const storing& all, std::size_t i) { return all.status(i) == errc::ok; }
+error why_not(const storing& all, std::size_t i) { return all.why(i); }
+template <class T>
+bool is_done(const many<T>& all, std::size_t i) {
+  return all[i].has_value();
+}
+template <class T>
+error why_not(const many<T>& all, std::size_t i) {
+  return all[i].error();
+}
+
+nb::handle item_of(nb::handle tuple, std::size_t i) {
+  return NB_TUPLE_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
+}
+
 // What `within` was given; the core has no shorter and no longer ones.
 std::chrono::milliseconds timeout_of(double seconds) {
   constexpr double longest = 86'400;
@@ -81,19 +99,6 @@ nb::dict by_server(const std::vector<server_reply<T>>& replies, Convert convert)
   return out;
 }
 
-// Keys and the objects they came from.
-struct keys {
-  std::vector<nb::object> objects;
-  std::vector<std::string_view> bytes;
-
-  explicit keys(nb::handle iterable) {
-    for (const nb::handle key : iterable) {
-      objects.push_back(nb::borrow(key));
-      bytes.push_back(to_key(key));
-    }
-  }
-};
-
 // A client with its pickling. Threads: safe to share.
 class py_client {
  public:
@@ -119,120 +124,67 @@ class py_client {
 
   // --- typed values
   nb::object get(nb::handle key, nb::object fallback) {
-    const std::string_view k = to_key(key);
-    const auto r = unlocked([&] { return client_.get<incoming>(k); });
-    if (r) return to_object(*r, pickling_);
-    if (r.error() == errc::miss) return fallback;
-    raise(r.error());
+    return read_one(reading::form::typed, key, false, std::nullopt, std::move(fallback));
   }
   nb::object gat(nb::handle key, nb::handle live, nb::object fallback) {
-    const std::string_view k = to_key(key);
-    const ttl t = to_ttl(live);
-    const auto r = unlocked([&] { return client_.gat<incoming>(k, t); });
-    if (r) return to_object(*r, pickling_);
-    if (r.error() == errc::miss) return fallback;
-    raise(r.error());
+    return read_one(reading::form::typed, key, false, to_ttl(live), std::move(fallback));
   }
   // (value, attributes), or None.
   nb::object get_item(nb::handle key, const get_options& o) {
     const std::string_view k = to_key(key);
     const auto r = unlocked([&] { return client_.get_item<incoming>(k, o); });
-    if (r) return nb::make_tuple(to_object(r->value, pickling_), dict_of(*r));
+    if (r)
+      return nb::make_tuple(to_object({r->value.kind, r->value.bytes}, pickling_), dict_of(*r));
     if (r.error() == errc::miss) return nb::none();
     raise(r.error());
   }
   nb::dict get_many(nb::handle wanted, bool errors_too) {
-    const keys all(wanted);
-    const auto found = unlocked([&] { return client_.get_many<incoming>(all.bytes); });
-    nb::dict out;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      if (found[i]) {
-        try {
-          out[all.objects[i]] = to_object(*found[i], pickling_);
-        } catch (const nb::python_error& e) {
-          if (!errors_too || !e.matches(PyExc_Exception)) throw;
-          out[all.objects[i]] = e.value();
-        }
-      } else if (!(found[i].error() == errc::miss)) {
-        if (!errors_too) raise(found[i].error());
-        out[all.objects[i]] = exception_of(found[i].error());
-      }
-    }
-    return out;
+    return read_many(reading::form::typed, wanted, false, errors_too);
   }
-  bool store(std::string_view name, nb::handle key, nb::handle object, nb::handle live,
-             std::uint64_t cas, std::optional<std::size_t> min_compress) {
-    const auto op = store_verb(name);
-    if (!op) throw nb::value_error("no such store");
-    const outgoing v = to_value(object, pickling_);
-    commands::store_value c{.op = *op, .key = to_key(key)};
-    c.kind = v.view.kind;
-    c.value = v.storage.empty() ? v.view.bytes : std::string_view(v.storage);
-    c.options.ttl = to_ttl(live);
-    c.options.cas = cas;
-    c.options.min_compress = min_compress;
-    const auto r = unlocked([&] { return client_.execute(c); });
-    return is_done(r, {errc::not_stored, errc::exists, errc::miss});
+  bool store(verb op, nb::handle key, nb::handle object, nb::handle live, std::uint64_t cas,
+             std::optional<std::size_t> min_compress) {
+    const std::string_view k = to_key(key);
+    storing one(op, 1, {.ttl = to_ttl(live), .cas = cas, .min_compress = min_compress}, values());
+    one.add(k, object, pickling_);
+    unlocked([&] { client_.run(one); });
+    if (one.status(0) == errc::ok) return true;
+    const auto no = {errc::not_stored, errc::exists, errc::miss};
+    if (!one.splits()) return is_done(result<stored>(std::unexpected(one.why(0))), no);
+    const auto whole = one.commands();
+    return is_done(unlocked([&] { return client_.execute(whole.front()); }), no);
   }
   nb::dict store_many(verb op, nb::dict pairs, nb::handle live,
                       std::optional<std::size_t> min_compress) {
-    std::vector<outgoing> values;
-    std::vector<nb::object> objects;
-    std::vector<commands::store_value> stores;
-    const ttl t = to_ttl(live);
-    values.reserve(pairs.size());
-    for (const auto& [key, object] : pairs) {
-      values.push_back(to_value(object, pickling_));
-      objects.push_back(nb::borrow(key));
-      commands::store_value c{.op = op, .key = to_key(key)};
-      c.options.ttl = t;
-      c.options.min_compress = min_compress;
-      c.options.quiet = op == verb::set;  // silence is success; of an add the answer is wanted
-      c.kind = values.back().view.kind;
-      stores.push_back(std::move(c));
+    // Silence is success; but of an add the answer is wanted.
+    const store_options o{
+        .ttl = to_ttl(live), .quiet = op == verb::set, .min_compress = min_compress};
+    // A copy of one's own keeps keys and values, whatever becomes of the dict meanwhile.
+    const nb::object mine = nb::steal(PyDict_Copy(pairs.ptr()));
+    if (!mine.is_valid()) throw nb::python_error();
+    storing all(op, nb::len(mine), o, values());
+    PyObject *key = nullptr, *object = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(mine.ptr(), &at, &key, &object) != 0;) {
+      all.add(to_key(key), object, pickling_);
     }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      stores[i].value =
-          values[i].storage.empty() ? values[i].view.bytes : std::string_view(values[i].storage);
-    }
-    outcomes_call<commands::store_value> c(std::move(stores));
-    unlocked([&] { client_.run(c.what()); });
-    return undone(objects, c.take());
+    unlocked([&] { client_.run(all); });
+    const auto keys = [&] { return nb::steal(PyDict_Keys(mine.ptr())); };
+    if (!all.splits()) return undone(keys, all);
+    outcomes_call<commands::store_value> whole(all.commands());
+    unlocked([&] { client_.run(whole.what()); });
+    return undone(keys, whole.take());
   }
 
   // --- items as they are: bytes and flags
   // (bytes, flags, cas), or None.
   nb::object get_raw(nb::handle key) {
-    const std::string_view k = to_key(key);
-    const auto r = unlocked([&] { return client_.get(k); });
-    if (r) return nb::make_tuple(nb::bytes(r->value.data(), r->value.size()), r->flags, r->cas);
-    if (r.error() == errc::miss) return nb::none();
-    raise(r.error());
+    return read_one(reading::form::raw, key, true, std::nullopt, nb::none());
   }
   nb::object gat_raw(nb::handle key, nb::handle live) {
-    const std::string_view k = to_key(key);
-    const ttl t = to_ttl(live);
-    const auto r = unlocked([&] { return client_.gat(k, t); });
-    if (r) return nb::make_tuple(nb::bytes(r->value.data(), r->value.size()), r->flags, r->cas);
-    if (r.error() == errc::miss) return nb::none();
-    raise(r.error());
+    return read_one(reading::form::raw, key, true, to_ttl(live), nb::none());
   }
   // {key: (bytes, flags, cas)} of the hits; what failed raises, or is its exception.
   nb::dict get_many_raw(nb::handle wanted, bool with_cas, bool errors_too) {
-    const keys all(wanted);
-    const items found = unlocked([&] { return client_.get_many(all.bytes, {.cas = with_cas}); });
-    nb::dict out;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const auto& e = found[i];
-      if (e.hit()) {
-        out[all.objects[i]] =
-            nb::make_tuple(nb::bytes(e.value.data(), e.value.size()), e.flags, e.cas);
-      } else if (!e.miss()) {
-        if (!errors_too) raise(e.status);
-        out[all.objects[i]] = exception_of(e.status);
-      }
-    }
-    return out;
+    return read_many(reading::form::raw, wanted, with_cas, errors_too);
   }
   // "stored", "not_stored", "exists" or "miss".
   nb::object store_raw(std::string_view name, nb::handle key, nb::bytes bytes, std::uint32_t flags,
@@ -251,21 +203,23 @@ class py_client {
   }
   // Of (key, bytes, flags): {key: exception} of those that were not stored.
   nb::dict set_many_raw(nb::handle entries, nb::handle live) {
-    std::vector<nb::object> objects;
-    std::vector<nb::object> kept;
-    std::vector<store_entry> stores;
-    const ttl t = to_ttl(live);
-    for (const nb::handle e : entries) {
-      const auto entry = nb::cast<nb::tuple>(e);
-      kept.push_back(entry);
-      const auto bytes = nb::cast<nb::bytes>(entry[1]);
-      objects.push_back(nb::borrow(entry[0]));
-      stores.push_back({to_key(entry[0]),
-                        {bytes.c_str(), bytes.size()},
-                        {.flags = nb::cast<std::uint32_t>(entry[2]), .ttl = t}});
+    const nb::object mine = tuple_of(entries);
+    const std::size_t n = nb::len(mine);
+    storing all(verb::set, n, {.ttl = to_ttl(live), .quiet = true}, values());
+    for (std::size_t i = 0; i < n; ++i) {
+      const nb::handle e = item_of(mine, i);  // a tuple keeps what is in it
+      if (!PyTuple_Check(e.ptr()) || nb::len(e) != 3 || !PyBytes_Check(item_of(e, 1).ptr())) {
+        throw nb::type_error("an entry is (key, bytes, flags)");
+      }
+      all.add(to_key(item_of(e, 0)), bytes_of(item_of(e, 1)),
+              nb::cast<std::uint32_t>(item_of(e, 2)));
     }
-    const auto r = unlocked([&] { return client_.set_many(stores); });
-    return failures(objects, r);
+    unlocked([&] { client_.run(all); });
+    nb::dict out;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (all.status(i) != errc::ok) out[item_of(item_of(mine, i), 0)] = exception_of(all.why(i));
+    }
+    return out;
   }
 
   // --- verbs without a value
@@ -275,9 +229,11 @@ class py_client {
     return is_done(r, {errc::miss, errc::exists});
   }
   nb::dict remove_many(nb::handle wanted) {
-    const keys all(wanted);
-    const auto r = unlocked([&] { return client_.remove_many(all.bytes); });
-    return undone(all.objects, r);
+    const nb::object mine = tuple_of(wanted);
+    std::vector<std::string_view> keys(nb::len(mine));
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = to_key(item_of(mine, i));
+    const auto r = unlocked([&] { return client_.remove_many(keys); });
+    return undone([&] { return mine; }, r);
   }
   bool touch(nb::handle key, nb::handle live) {
     const std::string_view k = to_key(key);
@@ -421,23 +377,38 @@ class py_client {
     those.install(o);
     return value_or_raise(client::create(std::move(o)));
   }
-  // {key: exception}
-  template <class T>
-  static nb::dict failures(const std::vector<nb::object>& objects, const many<T>& r) {
-    nb::dict out;
-    for (std::size_t i = 0; i < objects.size(); ++i) {
-      if (!r[i]) out[objects[i]] = exception_of(r[i].error());
-    }
-    return out;
+  const value_options& values() const { return client_.settings().values; }
+  nb::object read_one(reading::form as, nb::handle key, bool cas, const std::optional<ttl>& touch,
+                      nb::object fallback) {
+    const std::string_view k = to_key(key);
+    reading one(as, 1, cas, touch);
+    one.add(k);
+    unlocked([&] { client_.run(one); });
+    const errc became = one.status(0);
+    if (became == errc::ok) return one.object(0, pickling_);
+    if (became == errc::miss) return fallback;
+    raise(one.why(0));
+  }
+  nb::dict read_many(reading::form as, nb::handle wanted, bool cas, bool errors_too) {
+    const nb::object mine = tuple_of(wanted);
+    const std::size_t n = nb::len(mine);
+    reading all(as, n, cas);
+    for (std::size_t i = 0; i < n; ++i) all.add(to_key(item_of(mine, i)));
+    unlocked([&] { client_.run(all); });
+    return all.dict(mine, pickling_, errors_too);
   }
   // {key: what the verb for one key would have answered or raised, when that is not True}
-  template <class T>
-  static nb::dict undone(const std::vector<nb::object>& objects, const many<T>& r) {
+  // `keys` makes a sequence of those that became what `all` says.
+  template <class Keys, class All>
+  static nb::dict undone(Keys keys, const All& all) {
     nb::dict out;
-    for (std::size_t i = 0; i < objects.size(); ++i) {
-      if (r[i]) continue;
-      const bool answered = fault_of(r[i].error().code()) == fault::answer;
-      out[objects[i]] = answered ? nb::object(nb::bool_(false)) : exception_of(r[i].error());
+    nb::object names;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (is_done(all, i)) continue;
+      if (!names.is_valid()) names = keys();
+      const error why = why_not(all, i);
+      const bool answered = fault_of(why.code()) == fault::answer;
+      out[names[i]] = answered ? nb::object(nb::bool_(false)) : exception_of(why);
     }
     return out;
   }
@@ -489,14 +460,21 @@ void bind_client(nb::module_& m) {
           "(value, attributes), or None.")
       .def("get_many", &py_client::get_many, "keys"_a, "errors_too"_a = false,
            "{key: value} of the hits; what failed raises, or is its exception.")
-      .def("store", &py_client::store, "verb"_a, "key"_a, "value"_a.none(), "ttl"_a.none() = 0,
-           "cas"_a = 0, "min_compress"_a = nb::none(),
-           "What set, add, replace and cas are made of.")
+      .def(
+          "store",
+          [](py_client& c, std::string_view name, nb::handle key, nb::handle value, nb::handle ttl,
+             std::uint64_t cas, std::optional<std::size_t> min_compress) {
+            const auto op = store_verb(name);
+            if (!op) throw nb::value_error("no such store");
+            return c.store(*op, key, value, ttl, cas, min_compress);
+          },
+          "verb"_a, "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "cas"_a = 0,
+          "min_compress"_a = nb::none(), "What set, add, replace and cas are made of.")
       .def(
           "set",
           [](py_client& c, nb::handle key, nb::handle value, nb::handle ttl,
              std::optional<std::size_t> min_compress) {
-            return c.store("set", key, value, ttl, 0, min_compress);
+            return c.store(verb::set, key, value, ttl, 0, min_compress);
           },
           "key"_a, "value"_a.none(), "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
           "Stores, whatever is there. True. `ttl`: seconds (0, None: for ever; negative: expired), "

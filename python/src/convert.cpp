@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <nanobind/stl/string.h>
 #include <string>
 
@@ -41,17 +43,6 @@ std::string type_of(nb::handle object) {
 
 [[noreturn]] void refuse(nb::handle object, const char* why) {
   throw nb::type_error(("cannot store a " + type_of(object) + why).c_str());
-}
-
-std::string_view utf8_of(PyObject* object) {
-  Py_ssize_t size = 0;
-  const char* const text = PyUnicode_AsUTF8AndSize(object, &size);
-  if (text == nullptr) throw nb::python_error();
-  return {text, static_cast<std::size_t>(size)};
-}
-
-std::string_view bytes_of(PyObject* object) {
-  return {PyBytes_AsString(object), static_cast<std::size_t>(PyBytes_Size(object))};
 }
 
 void pack(packer& out, PyObject* object, int depth) {
@@ -188,21 +179,19 @@ nb::object object_of(const stat_value& v) {
 }
 
 // What a pickler gave.
-outgoing dumped(nb::object given) {
-  outgoing out;
-  out.view.kind = value_kind::pickle;
+value_view dumped(nb::object given, nb::object& made) {
+  value_kind kind = value_kind::pickle;
   if (PyTuple_Check(given.ptr()) && PyTuple_Size(given.ptr()) == 2) {
     const nb::object name = given[0];
     if (!PyUnicode_Check(name.ptr()) || utf8_of(name.ptr()) != "marshal") {
       throw nb::type_error("the pickler gave neither bytes nor (\"marshal\", bytes)");
     }
-    out.view.kind = value_kind::marshal;
+    kind = value_kind::marshal;
     given = given[1];
   }
   if (!PyBytes_Check(given.ptr())) throw nb::type_error("the pickler did not give bytes");
-  out.view.bytes = bytes_of(given.ptr());
-  out.keeps = std::move(given);
-  return out;
+  made = std::move(given);
+  return {kind, bytes_of(made.ptr())};
 }
 
 // None is an object, too: nothing when Python's marshal cannot read it.
@@ -219,77 +208,46 @@ nb::object unmarshalled(std::string_view bytes) {
 
 }  // namespace
 
-outgoing to_value(nb::handle object, const pickling& p) {
-  outgoing out;
+value_view other_to_value(nb::handle object, const pickling& p, arena& memory, nb::object& made) {
   PyObject* const o = object.ptr();
-  const auto own = [&](value_kind kind, std::string_view bytes) {
-    out.keeps = nb::borrow(object);
-    out.view = {kind, bytes};
-  };
-  if (PyBytes_CheckExact(o)) {
-    own(value_kind::bytes, bytes_of(o));
-  } else if (PyUnicode_CheckExact(o)) {
-    own(value_kind::text, utf8_of(o));
-  } else if (PyLong_CheckExact(o)) {
+  if (PyUnicode_CheckExact(o)) return {value_kind::text, utf8_of(o)};
+  if (PyLong_CheckExact(o)) {
     int overflow = 0;
     const long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (overflow == 0) {
-      out.storage = std::to_string(n);
-    } else {
-      const nb::object digits = nb::steal(PyObject_Str(o));
-      if (!digits.is_valid()) throw nb::python_error();
-      out.storage = utf8_of(digits.ptr());
+      char digits[std::numeric_limits<long long>::digits10 + 2];
+      const char* const end = std::to_chars(digits, std::end(digits), n).ptr;
+      return {value_kind::integer, memory.copy({digits, end})};
     }
-    out.view.kind = value_kind::integer;
-  } else if (o == Py_None) {
-    out.view.kind = value_kind::none;
-  } else if (PyBool_Check(o)) {
-    out.view = {value_kind::boolean, o == Py_True ? "1" : "0"};
-    return out;
-  } else if (PyFloat_CheckExact(o)) {
-    out.view = {value_kind::floating, encode_floating(PyFloat_AsDouble(o), out.storage)};
-  } else if (!p.dumps.is_none()) {
-    return dumped(p.dumps(object));
-  } else if (PyList_CheckExact(o) || PyDict_CheckExact(o)) {
+    made = nb::steal(PyObject_Str(o));
+    if (!made.is_valid()) throw nb::python_error();
+    return {value_kind::integer, utf8_of(made.ptr())};
+  }
+  if (o == Py_None) return {value_kind::none, {}};
+  if (PyBool_Check(o)) return {value_kind::boolean, o == Py_True ? "1" : "0"};
+  if (PyFloat_CheckExact(o)) {
+    std::string scratch;
+    return {value_kind::floating, memory.copy(encode_floating(PyFloat_AsDouble(o), scratch))};
+  }
+  if (!p.dumps.is_none()) return dumped(p.dumps(object), made);
+  if (PyList_CheckExact(o) || PyDict_CheckExact(o)) {
     msgpack::sbuffer buffer;
     packer packing(buffer);
     pack(packing, o, 1);
-    out.storage.assign(buffer.data(), buffer.size());
-    out.view.kind = value_kind::msgpack;
-  } else if (PyByteArray_Check(o) || PyMemoryView_Check(o)) {
-    nb::object copy = nb::steal(PyBytes_FromObject(o));
-    if (!copy.is_valid()) throw nb::python_error();
-    out.view = {value_kind::bytes, bytes_of(copy.ptr())};
-    out.keeps = std::move(copy);
-    return out;
-  } else {
-    refuse(object, "; plain data is None, bool, int, float, str, bytes, list and dict");
+    return {value_kind::msgpack, memory.copy({buffer.data(), buffer.size()})};
   }
-  return out;
+  if (PyByteArray_Check(o) || PyMemoryView_Check(o)) {
+    made = nb::steal(PyBytes_FromObject(o));
+    if (!made.is_valid()) throw nb::python_error();
+    return {value_kind::bytes, bytes_of(made.ptr())};
+  }
+  refuse(object, "; plain data is None, bool, int, float, str, bytes, list and dict");
 }
 
-namespace {
-
-constexpr std::size_t least_kept = std::size_t{4} << 10;
-constexpr std::size_t most_kept = std::size_t{4} << 20;
-thread_local std::string kept;
-
-}  // namespace
-
-incoming::incoming() noexcept : bytes(std::move(kept)) {
-  kept.clear();
-  bytes.clear();
-}
-
-incoming::~incoming() {
-  const std::size_t room = bytes.capacity();
-  if (room >= least_kept && room <= most_kept && room > kept.capacity()) kept = std::move(bytes);
-}
-
-nb::object to_object(const incoming& v, const pickling& p) {
+nb::object other_to_object(const value_view& v, const pickling& p) {
   switch (v.kind) {
     case value_kind::bytes:
-      return nb::bytes(v.bytes.data(), v.bytes.size());
+      return new_bytes(v.bytes);
     case value_kind::text: {
       PyObject* const text =
           PyUnicode_DecodeUTF8(v.bytes.data(), static_cast<Py_ssize_t>(v.bytes.size()), nullptr);
@@ -297,10 +255,10 @@ nb::object to_object(const incoming& v, const pickling& p) {
       return nb::steal(text);
     }
     case value_kind::integer:
-      return integer_of(trimmed_integer({v.kind, v.bytes}));
+      return integer_of(trimmed_integer(v));
     case value_kind::floating: {
       double d = 0;
-      if (const auto ok = decode_floating({v.kind, v.bytes}, d); !ok) raise(ok.error());
+      if (const auto ok = decode_floating(v, d); !ok) raise(ok.error());
       return nb::float_(d);
     }
     case value_kind::boolean:
@@ -321,7 +279,7 @@ nb::object to_object(const incoming& v, const pickling& p) {
       }
       [[fallthrough]];
     case value_kind::ruby: {
-      auto plain = to_msgpack({v.kind, v.bytes});
+      auto plain = to_msgpack(v);
       if (!plain) raise(plain.error());
       return unpack(*plain);
     }
@@ -329,9 +287,32 @@ nb::object to_object(const incoming& v, const pickling& p) {
   raise(error(errc::corrupt_value, "a value of no known kind"));
 }
 
-std::string_view to_key(nb::handle object) {
-  if (PyUnicode_Check(object.ptr())) return utf8_of(object.ptr());
-  if (PyBytes_Check(object.ptr())) return bytes_of(object.ptr());
+result<value_view> checked(const value_view& v, std::string& storage) {
+  switch (v.kind) {
+    case value_kind::msgpack:
+      if (auto ok = check_msgpack(v.bytes, true); !ok) return std::unexpected(ok.error());
+      break;
+    case value_kind::json:
+      if (auto ok = check_json(v.bytes); !ok) return std::unexpected(ok.error());
+      break;
+    case value_kind::floating: {
+      double d = 0;
+      if (auto ok = decode_floating(v, d); !ok) return std::unexpected(ok.error());
+      break;
+    }
+    case value_kind::ruby: {
+      auto plain = to_msgpack(v);
+      if (!plain) return std::unexpected(std::move(plain).error());
+      storage = std::move(*plain);
+      return value_view{value_kind::msgpack, storage};
+    }
+    default:
+      break;
+  }
+  return v;
+}
+
+void refuse_key(nb::handle object) {
   throw nb::type_error(("a key is str or bytes, not " + type_of(object)).c_str());
 }
 
@@ -381,23 +362,12 @@ nb::dict dict_of(const statistics& all) {
 namespace memcxx {
 
 result<void> codec<python::incoming>::decode(const value_view& v, python::incoming& out) {
-  if (v.kind == value_kind::msgpack) {
-    if (auto ok = check_msgpack(v.bytes, true); !ok) return ok;
-  } else if (v.kind == value_kind::json) {
-    if (auto ok = check_json(v.bytes); !ok) return ok;
-  } else if (v.kind == value_kind::floating) {
-    double d = 0;
-    if (auto ok = decode_floating(v, d); !ok) return ok;
-  } else if (v.kind == value_kind::ruby) {
-    auto plain = to_msgpack(v);
-    if (!plain) return std::unexpected(std::move(plain).error());
-    out.kind = value_kind::msgpack;
-    out.bytes = std::move(*plain);
-    return {};
-  }
-  out.kind = v.kind;
-  const bool is_there = v.bytes.data() == out.bytes.data() && v.bytes.size() == out.bytes.size();
-  if (!is_there) out.bytes.assign(v.bytes);
+  const auto ok = python::checked(v, out.bytes);
+  if (!ok) return std::unexpected(ok.error());
+  out.kind = ok->kind;
+  const bool is_there =
+      ok->bytes.data() == out.bytes.data() && ok->bytes.size() == out.bytes.size();
+  if (!is_there) out.bytes.assign(ok->bytes);
   return {};
 }
 

@@ -38,11 +38,11 @@ class py_value_codec {
 
   // (flags, bytes)
   nb::tuple pack(nb::handle key, nb::handle object, std::optional<std::size_t> min_compress) {
-    const outgoing v = to_value(object, pickling_);
+    arena memory;
+    nb::object made;
+    const value_view v = to_value(object, pickling_, memory, made);
     value_codec::packed out;
-    const value_view view{v.view.kind,
-                          v.storage.empty() ? v.view.bytes : std::string_view(v.storage)};
-    if (const auto ok = codec_.pack(to_key(key), view, out, min_compress); !ok) raise(ok.error());
+    if (const auto ok = codec_.pack(to_key(key), v, out, min_compress); !ok) raise(ok.error());
     return nb::make_tuple(out.flags, bytes_of(out.bytes));
   }
 
@@ -50,15 +50,10 @@ class py_value_codec {
   nb::object unpack(nb::handle key, std::uint32_t flags, nb::bytes bytes, nb::object missing) {
     std::string storage;
     const std::string_view view(bytes.c_str(), bytes.size());
-    const auto v =
-        codec_.unpack(to_key(key), flags, view, storage, value_codec::opaque_values::kept);
-    if (v) {
-      incoming read;
-      const auto ok = codec<incoming>::decode(*v, read);
-      if (ok) return to_object(read, pickling_);
-      raise(ok.error().about({flags, view}));
-    }
-    if (v.error() == errc::miss) return missing;
+    auto v = codec_.unpack(to_key(key), flags, view, storage, value_codec::opaque_values::kept);
+    if (!v && v.error() == errc::miss) return missing;
+    if (v) v = checked(*v, storage);
+    if (v) return to_object(*v, pickling_);
     raise(v.error().item() ? v.error() : v.error().about({flags, view}));
   }
 
