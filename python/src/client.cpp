@@ -24,6 +24,7 @@
 #include "errors.hpp"
 #include "reading.hpp"
 #include "request.hpp"
+#include "room.hpp"
 #include "stats.hpp"
 #include "storing.hpp"
 
@@ -383,9 +384,16 @@ class py_client {
     const std::string_view k = to_key(key);
     reading one(as, 1, cas, touch);
     one.add(k);
+    if (nb::object room = room_.take(); room.is_valid()) one.offer(std::move(room));
     unlocked([&] { client_.run(one); });
     const errc became = one.status(0);
-    if (became == errc::ok) return one.object(0, pickling_);
+    if (became == errc::ok) {
+      room_.saw(one.size_of(0));
+      nb::object out = one.object(0, pickling_);
+      room_.give_back(one.take_room());
+      return out;
+    }
+    room_.give_back(one.take_room());
     if (became == errc::miss) return fallback;
     raise(one.why(0));
   }
@@ -414,6 +422,7 @@ class py_client {
   }
 
   pickling pickling_;
+  large_room room_;
   callbacks callbacks_;
   client client_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "room.hpp"
 
 namespace memcxx::python {
 
@@ -44,6 +45,11 @@ reading::~reading() {
   using use = thread_buffer::use;
   for (std::string& s : kept_) thread_buffer::give_back(use::unpacking, std::move(s));
   if (unpacks_) thread_buffer::give_back(use::unpacking, std::move(unpacked_));
+}
+
+void reading::offer(nb::object room) {
+  room_bytes_ = {PyBytes_AsString(room.ptr()), nb::len(room)};
+  room_ = std::move(room);
 }
 
 void reading::name_long_keys(const value_codec& values) {
@@ -104,7 +110,9 @@ std::span<char> reading::on_value(std::size_t i, const response& head, std::size
     const auto [which, part] = parts_[i];
     return wholes_[which]->read.on_value(part, head, n);
   }
-  char* const at = memory_.take(n);
+  const bool fits = n >= large_room::least && n <= room_bytes_.size();
+  const bool as_it_is = form_ == form::raw || (head.flags == 0 && plain_is_verbatim_);
+  char* const at = fits && as_it_is ? room_bytes_.data() : memory_.take(n);
   entries_[i].bytes = {at, n};
   return {at, n};
 } catch (...) {
@@ -193,11 +201,25 @@ error reading::why(std::size_t i) const {
   return errors_[e.more - 1];
 }
 
+nb::object reading::bytes_of(const entry& e) {
+  if (e.bytes.empty() || e.bytes.data() != room_bytes_.data()) return new_bytes(e.bytes);
+  if (e.bytes.size() == room_bytes_.size()) return std::move(room_);
+#ifdef Py_LIMITED_API
+  return new_bytes(e.bytes);  // nothing there makes an object shorter
+#else
+  PyObject* made = room_.release().ptr();
+  if (_PyBytes_Resize(&made, static_cast<Py_ssize_t>(e.bytes.size())) != 0) {
+    throw nb::python_error();
+  }
+  return nb::steal(made);
+#endif
+}
+
 nb::object reading::object_of(const entry& e, const pickling& p) {
   if (form_ == form::raw) {
     nb::object out = nb::steal(PyTuple_New(3));
     if (!out.is_valid()) throw nb::python_error();
-    put(out, 0, new_bytes(e.bytes));
+    put(out, 0, bytes_of(e));
     put(out, 1, nb::steal(PyLong_FromUnsignedLong(e.flags)));
     put(out, 2, nb::steal(PyLong_FromUnsignedLongLong(e.cas)));
     return out;
@@ -206,6 +228,7 @@ nb::object reading::object_of(const entry& e, const pickling& p) {
     const incoming& v = *wholes_[e.more - 1]->read.outcome();
     return to_object({v.kind, v.bytes}, p);
   }
+  if (e.kind == value_kind::bytes) return bytes_of(e);
   return to_object({e.kind, e.bytes}, p);
 }
 

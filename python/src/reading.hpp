@@ -34,12 +34,20 @@ class reading final : public call {
   reading(form as, std::size_t n, bool cas, const std::optional<ttl>& touch = std::nullopt);
   ~reading();
   void add(std::string_view key) noexcept { entries_[count_++].key = key; }
+  // Of one key: where a long value may go, a bytes object that nobody else has.
+  void offer(nb::object room);
 
   // --- what became of the i-th key
   [[nodiscard]] errc status(std::size_t i) const noexcept { return status_of(entries_[i]); }
   // Of a hit: the value, or (bytes, flags, cas). Raises what Python makes of it.
   [[nodiscard]] nb::object object(std::size_t i, const pickling& p) {
     return object_of(entries_[i], p);
+  }
+  // What was offered, if no value is in it.
+  [[nodiscard]] nb::object take_room() noexcept { return std::move(room_); }
+  // Bytes of a value that is bytes; 0 of any other.
+  [[nodiscard]] std::size_t size_of(std::size_t i) const noexcept {
+    return entries_[i].kind == value_kind::bytes ? entries_[i].bytes.size() : 0;
   }
   // Why it is no hit.
   [[nodiscard]] error why(std::size_t i) const;
@@ -91,6 +99,7 @@ class reading final : public call {
   void follow(entry& e, const protocol::response& r, std::string_view server);
   void fail(entry& e, error why) noexcept;
   [[nodiscard]] nb::object object_of(const entry& e, const pickling& p);
+  [[nodiscard]] nb::object bytes_of(const entry& e);
 
   arena memory_;
   entry one_;
@@ -102,6 +111,8 @@ class reading final : public call {
   bool plain_is_verbatim_ = true;  // what has no flags is its bytes as they are
   commands::read_value command_;
   const value_codec* values_ = nullptr;
+  nb::object room_;
+  std::span<char> room_bytes_;  // of it
   bool unpacks_ = false;
   std::string unpacked_;           // what is unpacked, to be kept elsewhere
   std::vector<std::string> kept_;  // unless it is long
