@@ -238,9 +238,14 @@ nb::dict reading::dict(nb::handle keys, const pickling& p, bool errors_too) {
     PyObject* const key = NB_TUPLE_GET_ITEM(keys.ptr(), static_cast<Py_ssize_t>(i));
     if (PyDict_SetItem(out.ptr(), key, value.ptr()) != 0) throw nb::python_error();
   };
+  const bool plain = form_ == form::typed;
   for (std::size_t i = 0; i < count_; ++i) {
     const entry& e = entries_[i];
     const errc became = status_of(e);
+    if (became == errc::ok && plain && e.more == 0 && e.kind == value_kind::bytes) [[likely]] {
+      set(i, new_bytes(e.bytes));
+      continue;
+    }
     if (became == errc::miss) continue;
     if (became != errc::ok) {
       if (!errors_too) raise(why(i));
