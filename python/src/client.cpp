@@ -162,9 +162,11 @@ class py_client {
     // A copy of one's own keeps keys and values, whatever becomes of the dict meanwhile.
     const nb::object mine = nb::steal(PyDict_Copy(pairs.ptr()));
     if (!mine.is_valid()) throw nb::python_error();
-    storing all(op, nb::len(mine), o, values());
+    const std::size_t n = nb::len(mine);
+    storing all(op, n, o, values());
     PyObject *key = nullptr, *object = nullptr;
-    for (Py_ssize_t at = 0; PyDict_Next(mine.ptr(), &at, &key, &object) != 0;) {
+    Py_ssize_t at = 0;
+    while (all.size() < n && PyDict_Next(mine.ptr(), &at, &key, &object) != 0) {
       all.add(to_key(key), object, pickling_);
     }
     unlocked([&] { client_.run(all); });
@@ -209,11 +211,12 @@ class py_client {
     storing all(verb::set, n, {.ttl = to_ttl(live), .quiet = true}, values());
     for (std::size_t i = 0; i < n; ++i) {
       const nb::handle e = item_of(mine, i);  // a tuple keeps what is in it
-      if (!PyTuple_Check(e.ptr()) || nb::len(e) != 3 || !PyBytes_Check(item_of(e, 1).ptr())) {
+      std::uint32_t flags = 0;
+      if (!PyTuple_Check(e.ptr()) || nb::len(e) != 3 || !PyBytes_Check(item_of(e, 1).ptr()) ||
+          !nb::try_cast(item_of(e, 2), flags)) {
         throw nb::type_error("an entry is (key, bytes, flags)");
       }
-      all.add(to_key(item_of(e, 0)), bytes_of(item_of(e, 1)),
-              nb::cast<std::uint32_t>(item_of(e, 2)));
+      all.add(to_key(item_of(e, 0)), bytes_of(item_of(e, 1)), flags);
     }
     unlocked([&] { client_.run(all); });
     nb::dict out;

@@ -61,7 +61,7 @@ class reading final : public call {
   std::size_t size() const noexcept override { return later_ ? parts_.size() : count_; }
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
   protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept override;
-  bool differs_by_key() const noexcept override { return !later_; }
+  bool differs_by_key() const noexcept override { return !later_ && !command_.ttl; }
   std::span<char> on_value(std::size_t i, const protocol::response& head,
                            std::size_t n) noexcept override;
   void on_response(std::size_t i, const protocol::response& r,

@@ -286,7 +286,8 @@ def test_a_value_that_cannot_be_stored_stops_what_is_behind_it_and_before(make, 
 
 
 @pytest.mark.parametrize("entry", [("k", b"v"), ["k", b"v", 0], ("k", "v", 0), (1, b"v", 0),
-                                   ("k", b"v", 0, 0), "kvf", None])
+                                   ("k", b"v", 0, 0), ("k", b"v", -1), ("k", b"v", 2**32),
+                                   ("k", b"v", "0"), "kvf", None])
 def test_an_entry_that_is_none(flush, entry):
     c = memcxx.Client(flush)
     with pytest.raises(TypeError):
