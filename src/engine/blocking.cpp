@@ -5,8 +5,10 @@
 #include <array>
 #include <poll.h>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "engine/combining.hpp"
 #include "engine/dial.hpp"
 
 namespace memcxx::engine {
@@ -72,6 +74,12 @@ class runner {
       stage_ = stage::dialling;  // the slot is held, even if there is no memory for the dial
       dial_ = std::make_unique<dial>(server_, now, deadline);
     }
+  }
+
+  // With what was lost on another connection, and the right to open one.
+  void go_again(clock::time_point now, clock::time_point deadline) {
+    began_ = now;
+    begin({.idle = nullptr, .may_open = true}, now, deadline);
   }
 
   // With a connection over which the leg was begun already.
@@ -227,6 +235,22 @@ class run {
     work();
   }
 
+  // With what was lost where others travelled along: over a fresh connection.
+  void go_again(runner& r) {
+    auto c = r.on().wait_claim(deadline_);
+    const bool granted = c.granted();
+    now_ = clock::now();
+    if (c.idle != nullptr) r.on().discard(std::move(c.idle));
+    if (now_ >= deadline_) {
+      if (granted) r.on().give_back_slot();
+      r.what().give_up(errc::timeout, "no time left to send it again");
+      return r.finish();
+    }
+    r.go_again(now_, deadline_);
+    r.pump(now_, deadline_);
+    work();
+  }
+
   void go() {
     bool unclaimed = false;
     for (runner& r : runners_) {
@@ -349,7 +373,7 @@ class run {
 bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
                    std::chrono::milliseconds timeout, clock::time_point now, server::claim& c,
                    bool& waited) {
-  if (s.custom() != nullptr || !s.is_spotless() || x.quiet()) return false;
+  if (s.custom() != nullptr || !s.is_calm() || x.quiet()) return false;
   c = s.try_claim(now);
   if (c.idle == nullptr) return false;
   link& used = *c.idle;
@@ -374,6 +398,11 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
   return true;
 }
 
+// What is special in any way goes its own way.
+bool may_travel_together(const routing::exchange& x, const routing::leg& l, server& s) noexcept {
+  return s.custom() == nullptr && s.is_spotless() && !x.quiet() && l.is_lone();
+}
+
 void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::milliseconds timeout,
                clock::time_point now, clock::time_point deadline,
                std::vector<server::event>& events) {
@@ -381,9 +410,18 @@ void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::mi
   bool waited = false;
   if (now + kernel_patience(timeout) <= deadline && run_in_one_go(x, l, s, timeout, now, c, waited))
     return;
+  auto together = combining::outcome::alone;
+  if (c.idle == nullptr && s.together().attracts(c.may_open, now) && may_travel_together(x, l, s)) {
+    if (std::exchange(c.may_open, false)) s.give_back_slot();
+    together = s.together().run(l, timeout, now, deadline, events);
+    if (together == combining::outcome::over) return;
+    now = clock::now();
+  }
   runner one(x, l, s, events);
   run rest({&one, 1}, timeout, now, deadline);
-  if (c.granted()) {
+  if (together == combining::outcome::again) {
+    rest.go_again(one);
+  } else if (c.granted()) {
     rest.go_on(one, std::move(c), waited);
   } else {
     rest.go();
@@ -435,7 +473,8 @@ class lone_claim {
   runner one(x, only, s, events);
   run rest({&one, 1}, timeout, now, deadline);
   link& l = *own.connected();
-  one.go_on(own.take().idle, now);  // the run's, should what follows throw: the leg still lives then
+  one.go_on(own.take().idle,
+            now);  // the run's, should what follows throw: the leg still lives then
   l.wire.queue(only, 0, written);
   rest.resume(one, true);
 }
@@ -454,7 +493,7 @@ bool run_lone(call& c, const routing::topology& map,
   const std::uint32_t home = map.home(r.key);
   if (home == routing::topology::no_server) return false;
   server& s = *servers[home];
-  if (s.custom() != nullptr || !s.is_spotless()) return false;
+  if (s.custom() != nullptr || !s.is_calm()) return false;
 
   lone_claim own(s, now);
   link* const l = own.connected();

@@ -7,6 +7,8 @@
 
 #include <memcxx/memory.hpp>
 
+#include "engine/combining.hpp"
+
 namespace memcxx::engine {
 
 namespace {
@@ -42,7 +44,8 @@ server::server(const server_address& address, const options& o)
       name_(address.name()),
       options_(o),
       driver_(make_driver(address, o)),
-      health_(o.health, seed_for(*this)) {
+      health_(o.health, seed_for(*this)),
+      together_(std::make_unique<combining>(*this)) {
   idle_.reserve(o.pool_size);
   open_.reserve(o.pool_size);
 }
@@ -86,7 +89,7 @@ void server::failed(const error& why, clock::time_point began, clock::time_point
 }
 
 void server::tell(routing::health::change c, const error& why, std::vector<event>& out) {
-  spotless_.store(health_.is_spotless(), std::memory_order_release);
+  set_mood(held_against, !health_.is_spotless());
   if (why != errc::ok) last_failure_ = why.message();
   if (c == routing::health::change::none) return;
   const bool up = c == routing::health::change::came_up;
@@ -94,7 +97,8 @@ void server::tell(routing::health::change c, const error& why, std::vector<event
   out.push_back({up, name_, why});
 }
 
-server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead) {
+server::claim server::take(clock::time_point now, std::size_t most,
+                           std::vector<std::unique_ptr<link>>& dead) {
   claim c;
   for (;;) {
     std::unique_ptr<link> l = spare_.exchange(nullptr);
@@ -112,7 +116,7 @@ server::claim server::take(clock::time_point now, std::vector<std::unique_ptr<li
     std::erase(open_, l->io.descriptor());
     dead.push_back(std::move(l));
   }
-  if (slots_ < options_.pool_size) {
+  if (slots_ < std::min(options_.pool_size, most)) {
     ++slots_;
     c.may_open = true;
   }
@@ -127,17 +131,18 @@ server::claim server::try_claim(clock::time_point now) {
   }
   std::vector<std::unique_ptr<link>> dead;  // closed after the lock is let go
   const std::scoped_lock hold(lock_);
-  return take(now, dead);
+  return take(now, SIZE_MAX, dead);
 }
 
-server::claim server::wait_claim(clock::time_point deadline) {
+server::claim server::wait_claim(clock::time_point deadline, std::size_t most, turn t) {
   std::vector<std::unique_ptr<link>> dead;
   std::unique_lock hold(lock_);
+  const bool stands_back = t == turn::after_others && waiters_.load() != 0;
   ++waiters_;
   claim c;
-  for (;;) {
+  for (bool first = true;; first = false) {
     const auto now = clock::now();
-    c = take(now, dead);
+    if (!(stands_back && first)) c = take(now, most, dead);
     if (c.granted() || now >= deadline) break;
     freed_.wait_until(hold, deadline);
   }
@@ -190,6 +195,11 @@ bool server::has_idle() noexcept {
   return !idle_.empty();
 }
 
+std::size_t server::slots() noexcept {
+  const std::scoped_lock hold(lock_);
+  return slots_;
+}
+
 void server::give_back_slot() noexcept {
   {
     const std::scoped_lock hold(lock_);
@@ -216,6 +226,19 @@ void server::close_idle() {
   freed_.notify_all();
 }
 
+void server::trim(std::size_t most) noexcept {
+  for (;;) {
+    std::unique_ptr<link> l;  // closed after the lock is let go
+    const std::scoped_lock hold(lock_);
+    if (slots_ <= most || idle_.empty()) return;
+    l = std::move(idle_.front());
+    idle_.erase(idle_.begin());
+    --slots_;
+    retire(*l);
+    std::erase(open_, l->io.descriptor());
+  }
+}
+
 std::shared_ptr<transport::lookup> server::resolve() {
   const std::scoped_lock hold(lock_);
   // One that is still under way serves everybody; a finished one is not kept, so that a server
@@ -226,10 +249,21 @@ std::shared_ptr<transport::lookup> server::resolve() {
   return lookup_;
 }
 
+void server::before_fork() noexcept {
+  lock_.lock();
+  together_->before_fork();
+}
+void server::after_fork() noexcept {
+  together_->after_fork();
+  lock_.unlock();
+}
+
 // The parent goes on using these sockets. Closing our copies says nothing to the server.
 // Connections that other threads of the parent had in use are not ours to destroy: only their
 // descriptors close.
 void server::in_child() noexcept {
+  together_->in_child();
+  set_crowded(false);
   if (auto last = spare_.exchange(nullptr); last != nullptr) idle_.push_back(std::move(last));
   for (const auto& l : idle_) std::erase(open_, l->io.descriptor());
   idle_.clear();

@@ -19,6 +19,8 @@
 
 namespace memcxx::engine {
 
+class combining;
+
 // Threads: safe to share.
 class server final : private fork_guarded {
  public:
@@ -58,7 +60,7 @@ class server final : private fork_guarded {
   // The server was down since the last flush: with flush_on_reconnect its items are not to be
   // trusted.
   [[nodiscard]] bool is_spotless() const noexcept {
-    return spotless_.load(std::memory_order_acquire);
+    return (mood_.load(std::memory_order_acquire) & held_against) == 0;
   }
   [[nodiscard]] bool needs_flush() const noexcept {
     return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
@@ -73,8 +75,11 @@ class server final : private fork_guarded {
   };
   // Takes what is free now.
   claim try_claim(clock::time_point now);
-  // Waits until something is free, at most until the deadline.
-  claim wait_claim(clock::time_point deadline);
+  // Waits until something is free, at most until the deadline. Opens none while there are `most`.
+  enum class turn : std::uint8_t { any, after_others };
+  claim wait_claim(clock::time_point deadline, std::size_t most = SIZE_MAX, turn t = turn::any);
+  // Somebody waits so.
+  [[nodiscard]] bool has_waiters() const noexcept { return waiters_.load() != 0; }
   // A slot's new connection has a socket: a child of a fork is to close its descriptor.
   void opened(const link& l);
   // A slot's connection is of no more use; the slot stays with the caller.
@@ -84,6 +89,21 @@ class server final : private fork_guarded {
   void give_back_slot() noexcept;
   void close_idle();
   [[nodiscard]] bool has_idle() noexcept;
+  // Connections open or being opened.
+  [[nodiscard]] std::size_t slots() noexcept;
+  // Closes idle connections, those that were used last excepted, while there are more than this.
+  void trim(std::size_t most) noexcept;
+
+  // --- calls that travel together. With a crowd all that may do so; else those that find no
+  // connection.
+  [[nodiscard]] combining& together() noexcept { return *together_; }
+  [[nodiscard]] bool is_crowded() const noexcept {
+    return (mood_.load(std::memory_order_relaxed) & crowded) != 0;
+  }
+  void set_crowded(bool yes) noexcept { set_mood(crowded, yes); }
+  // Spotless, and no crowd.
+  [[nodiscard]] bool is_calm() const noexcept { return mood_.load(std::memory_order_acquire) == 0; }
+
   // What the newest connection speaks; automatic before the first.
   [[nodiscard]] protocol_choice speaks() const noexcept {
     return speaks_.load(std::memory_order_relaxed);
@@ -103,8 +123,8 @@ class server final : private fork_guarded {
   }
 
  private:
-  void before_fork() noexcept override { lock_.lock(); }
-  void after_fork() noexcept override { lock_.unlock(); }
+  void before_fork() noexcept override;
+  void after_fork() noexcept override;
   void in_child() noexcept override;
   void tell(routing::health::change c, const error& why, std::vector<event>& out);
   void retire(link& l) noexcept;
@@ -112,7 +132,7 @@ class server final : private fork_guarded {
     // Over an old connection items would be read before they are flushed.
     return !needs_flush() && l.is_sound(now);
   }
-  claim take(clock::time_point now, std::vector<std::unique_ptr<link>>& dead);
+  claim take(clock::time_point now, std::size_t most, std::vector<std::unique_ptr<link>>& dead);
   void note_freed() noexcept;
 
   const server_address address_;
@@ -150,9 +170,18 @@ class server final : private fork_guarded {
   std::shared_ptr<transport::lookup> lookup_;
   routing::health health_;
   std::string last_failure_;
-  // Nothing is held against the server: the common case costs no lock.
-  std::atomic<bool> spotless_ = true;
+  // One byte for both: the common case costs one look, and no lock.
+  enum mood : std::uint8_t { held_against = 1, crowded = 2 };
+  void set_mood(mood which, bool yes) noexcept {
+    if (yes) {
+      mood_.fetch_or(which, std::memory_order_release);
+    } else {
+      mood_.fetch_and(static_cast<std::uint8_t>(~which), std::memory_order_release);
+    }
+  }
+  std::atomic<std::uint8_t> mood_ = 0;
   std::atomic<bool> suspect_ = false;
+  const std::unique_ptr<combining> together_;
   fork_registration registration_{*this};  // the last member
 };
 

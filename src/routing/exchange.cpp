@@ -310,6 +310,11 @@ void exchange::deal(std::span<const placed> all) {
 
 // --- leg ---------------------------------------------------------------------------------------
 
+bool leg::is_lone() const noexcept {
+  return count_ == 1 && owner_->checks_late_ && owner_->first_.filled &&
+         exchange::is_plain(owner_->options_) && protocol::names_item(owner_->first_.what.op);
+}
+
 inline bool leg::upcoming(std::uint32_t& index) const noexcept {
   if (again_at_ < again_.size()) {
     index = again_[again_at_];

@@ -34,6 +34,9 @@ class leg final : public protocol::response_handler {
     return next_ == count_ && again_at_ == again_.size();
   }
 
+  // One request for an item, checked and at hand, that no other server may answer.
+  [[nodiscard]] bool is_lone() const noexcept;
+
   // A connection was found: `reused` when it was idle before, and so may have died unnoticed.
   void begin(bool reused) noexcept {
     reused_ = reused;

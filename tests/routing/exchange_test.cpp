@@ -384,5 +384,38 @@ TEST_F(exchanging, what_a_call_takes_back_is_not_sent) {
   }
 }
 
+// --- what may share a connection with other calls
+
+TEST_F(exchanging, a_leg_is_lone_with_one_request_for_an_item_until_it_is_submitted) {
+  calls.requests = {get("a0")};
+  prepare();
+  leg& l = only_leg();
+  EXPECT_TRUE(l.is_lone());
+  const auto c = fresh();
+  l.begin(true);
+  l.fill(*c);
+  EXPECT_FALSE(l.is_lone());
+}
+
+TEST_F(exchanging, a_leg_of_several_requests_or_for_no_item_is_not_lone) {
+  calls.requests = {get("a0"), get("b0")};
+  prepare();
+  EXPECT_FALSE(only_leg().is_lone());
+  request version;
+  version.op = verb::version;
+  calls = {};
+  calls.requests = {version};
+  prepare();
+  EXPECT_FALSE(only_leg().is_lone());
+}
+
+TEST_F(exchanging, a_leg_that_another_server_may_answer_for_is_not_lone) {
+  settings = settings_for(2);
+  settings.failover = failover_policy::next;
+  calls.requests = {get("a0")};
+  prepare();
+  EXPECT_FALSE(only_leg().is_lone());
+}
+
 }  // namespace
 }  // namespace memcxx::routing

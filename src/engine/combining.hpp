@@ -1,0 +1,125 @@
+// Calls of many threads that travel together: over one connection to a server, which one of the
+// threads serves for all of them while the others sleep.
+// Never here: encoding, parsing, retry rules; which calls may travel so (blocking.cpp).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/chain.hpp"
+#include "engine/crowd.hpp"
+#include "engine/link.hpp"
+#include "engine/server.hpp"
+#include "routing/exchange.hpp"
+
+namespace memcxx::engine {
+
+// A call joins the queue. Where nobody leads, its thread does: it takes a connection, submits all
+// that is queued, sends it at once, waits, reads, wakes those whose answers have come, and takes
+// along what was queued meanwhile. When its own call is over it hands connection and queue to
+// another that waits. So nobody serves for longer than its own call takes.
+//
+// What the leader does to another thread's call is: submit what is prepared, give a place to a long
+// value, abandon it, tell it that the connection was lost. An answer is kept for the thread whose
+// call it is, which delivers it to its leg itself: decoding, and code of users, runs where it was
+// asked for.
+//
+// The leader also keeps the deadlines of those whose requests it has, so that they sleep without a
+// timer. What is still queued watches its own, unless the leader looks sooner.
+//
+// Threads: safe to share. The lock is for the queue, and never held over a system call.
+class combining {
+ public:
+  explicit combining(server& s);
+  combining(const combining&) = delete;
+  combining& operator=(const combining&) = delete;
+
+  // A call without a connection of its own, which may open one or not even that: is it better off
+  // with others?
+  [[nodiscard]] bool attracts(bool may_open, clock::time_point now);
+
+  enum class outcome : std::uint8_t {
+    over,   // every request has its outcome
+    alone,  // nothing was sent: it goes the ordinary way
+    again,  // what was lost goes over a fresh connection
+  };
+  // Only for a leg that is_lone().
+  outcome run(routing::leg& l, std::chrono::milliseconds timeout, clock::time_point now,
+              clock::time_point deadline, std::vector<server::event>& events);
+
+  // The server's, over a fork.
+  void before_fork() noexcept { lock_.lock(); }
+  void after_fork() noexcept { lock_.unlock(); }
+  void in_child() noexcept;
+
+ private:
+  struct rider;
+  class leadership;
+
+  bool sleep(rider& me, bool timed);
+  static outcome conclude(rider& me, server& s, std::vector<server::event>& events);
+
+  // --- by the leader
+  void lead(rider& me, std::vector<server::event>& events) noexcept;
+  void serve(rider& me, std::vector<server::event>& events);
+  bool find_link(rider& me);
+  void take_queue() noexcept;
+  void send(clock::time_point now);
+  clock::time_point wait_and_read();
+  [[nodiscard]] clock::time_point silent_at() const noexcept {
+    return doubted_ ? heard_ + server_.settings().timeout : clock::time_point::max();
+  }
+  void evict(clock::time_point now);
+  void lose(const rider& me, clock::time_point now, std::vector<server::event>& events) noexcept;
+  void break_off(rider& me, std::vector<server::event>& events) noexcept;
+  void hand_over(rider& me) noexcept;
+  void note_heard(clock::time_point now) noexcept {
+    heard_ = now;
+    doubted_ = false;
+  }
+
+  // Who sleeps in a seat is woken with its bit of the seat's bell: many by one system call. Two
+  // with the same seat wake together, and one of them sleeps on.
+  static constexpr std::uint32_t seats_per_bell = 32;
+  static constexpr std::uint32_t bell_count = 8;
+  using bits = std::array<std::uint32_t, bell_count>;
+  bits release_settled(const rider& me) noexcept;
+  void ring(const bits& who) noexcept;
+
+  // How long a leader waits for one of a crowd's connections before it opens another.
+  static constexpr std::chrono::milliseconds moment{1};
+
+  server& server_;
+  crowd crowd_;
+  std::array<std::atomic<std::uint32_t>, bell_count> bells_{};
+
+  std::mutex lock_;
+  rider* leader_ = nullptr;
+  chain<rider> queue_;
+  std::uint32_t next_seat_ = 0;
+  // Until then at the latest the leader looks at deadlines, and at the queue.
+  clock::time_point looks_until_{};
+
+  // The leader's own; handed on under the lock.
+  std::unique_ptr<link> link_;
+  chain<rider> boarding_;         // taken from the queue, not submitted
+  chain<rider> riding_;           // submitted
+  chain<rider> settled_;          // to be woken
+  rider* submitting_ = nullptr;   // whose leg is being filled
+  clock::time_point earliest_{};  // no deadline of those that board or ride is before it
+  clock::time_point heard_{};     // when something came, or when the connection was last idle
+  bool used_ = false;             // something went over it
+  bool makes_way_ = false;        // nothing more does, because others wait for it
+  bool first_ = false;            // what was sent last was alone on its way
+  bool answered_ = false;         // by what was read last
+  bool doubted_ = false;          // somebody has waited in vain since something came
+  link* left_in_fork_ = nullptr;  // the parent's, in use by one of its threads
+};
+
+}  // namespace memcxx::engine
