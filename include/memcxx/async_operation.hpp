@@ -43,9 +43,14 @@ class async_operation {
   virtual call& what() noexcept = 0;
   // The servers of the moment, before a call that goes to each of them begins.
   virtual void on_servers(std::span<const std::string>) {}
-  // Ends this object and calls the handler, as its executor demands. `posted`: not before the
-  // function that called has returned.
-  virtual void complete(bool posted) noexcept = 0;
+  // Ends this object and calls the handler, where its executor demands it.
+  enum class calling : std::uint8_t {
+    posted,      // not before the function that called has returned
+    dispatched,  // at once, if that executor allows it
+    here,        // the same; this is the client's executor, which may call what belongs to it
+  };
+  // Throws what the handler throws, if it is called here.
+  virtual void complete(calling how, const net::any_io_executor& io) = 0;
   // Ends this object and destroys the handler: it is never called.
   virtual void discard() noexcept = 0;
 
@@ -131,7 +136,7 @@ class owned {
   Command command_;
   std::size_t key_ = 0;
   std::size_t value_ = 0;
-  std::array<char, 64> near_{};
+  std::array<char, 64> near_;  // NOLINT: what is not written is not read
   std::unique_ptr<char[]> far_;
 };
 
@@ -223,20 +228,56 @@ struct completion {
   }
 };
 
+// Keeps the context of a handler's executor busy, if that is another than the client's: whose
+// timer is set while a call is under way.
+template <class Handler>
+class work_elsewhere {
+  using executor = net::associated_executor_t<Handler, net::any_io_executor>;
+  template <class Default>
+  static constexpr bool defaults_to =
+      std::is_same_v<net::associated_executor_t<Handler, Default>, Default>;
+  // It has no executor of its own.
+  static constexpr bool is_here =
+      defaults_to<net::system_executor> && defaults_to<net::io_context::executor_type>;
+
+ public:
+  work_elsewhere(const Handler& handler, const net::any_io_executor& io) {
+    if constexpr (!is_here) {
+      const executor& at = net::get_associated_executor(handler, io);
+      if constexpr (std::is_same_v<executor, net::any_io_executor>) {
+        if (at == io) return;
+      }
+      guard_.emplace(at);
+    }
+  }
+  [[nodiscard]] bool is_any() const noexcept {
+    if constexpr (is_here) return false;
+    return guard_.has_value();
+  }
+
+ private:
+  struct none {
+    static constexpr bool has_value() noexcept { return false; }
+  };
+  [[no_unique_address]] std::conditional_t<
+      is_here, none, std::optional<net::executor_work_guard<executor>>> guard_;
+};
+
 template <class Job, class Handler>
 class operation_of final : public async_operation {
   using allocator = typename std::allocator_traits<
       net::associated_allocator_t<Handler>>::template rebind_alloc<operation_of>;
   using traits = std::allocator_traits<allocator>;
-  using executor = net::associated_executor_t<Handler, net::any_io_executor>;
+  using reply = std::decay_t<decltype(std::declval<Job&>().take())>;
 
  public:
-  template <class... Args>
-  static operation_of& make(Handler&& handler, const net::any_io_executor& io, Args&&... args) {
+  template <class Given, class... Args>
+  static operation_of& make(Given&& handler, const net::any_io_executor& io, Args&&... args) {
     allocator a(net::get_associated_allocator(handler));
     operation_of* const at = traits::allocate(a, 1);
     try {
-      return *std::construct_at(at, passkey{}, std::move(handler), io, std::forward<Args>(args)...);
+      return *std::construct_at(at, passkey{}, std::forward<Given>(handler), io,
+                                std::forward<Args>(args)...);
     } catch (...) {
       traits::deallocate(a, at, 1);
       throw;
@@ -244,40 +285,39 @@ class operation_of final : public async_operation {
   }
 
   struct passkey {};
-  template <class... Args>
-  operation_of(passkey, Handler&& handler, const net::any_io_executor& io, Args&&... args)
+  template <class Given, class... Args>
+  operation_of(passkey, Given&& handler, const net::any_io_executor& io, Args&&... args)
       : job_(std::forward<Args>(args)...),
-        handler_(std::move(handler)),
-        io_(io),
-        work_(net::get_associated_executor(handler_, io)) {
+        handler_(std::forward<Given>(handler)),
+        work_(handler_, io) {
     changes_nothing = job_.changes_nothing();
     bytes = job_.bytes();
     everywhere = requires(Job& j) { j.on_servers({}); };
   }
 
-  [[nodiscard]] Handler& handler() noexcept { return handler_; }
   call& what() noexcept override { return job_.what(); }
   void on_servers(std::span<const std::string> names) override {
     if constexpr (requires { job_.on_servers(names); }) job_.on_servers(names);
   }
 
-  void complete(bool posted) noexcept override {
-    using reply = decltype(job_.take());
+  void complete(calling how, const net::any_io_executor& io) override {
     // The handler's executor has work until the handler has been given to it.
     const auto work = std::move(work_);
-    completion<Handler, reply> done{std::move(handler_), job_.take(), std::move(io_)};
-    allocator a(done.get_allocator());
+    Handler handler = std::move(handler_);
+    reply answer = job_.take();
+    allocator a(net::get_associated_allocator(handler));
     std::destroy_at(this);
     traits::deallocate(a, this, 1);
-    if (posted) {
-      net::post(std::move(done));
-    } else {
-      net::dispatch(std::move(done));
+    if (how == calling::here && !work.is_any()) {
+      net::get_associated_cancellation_slot(handler).clear();
+      std::move(handler)(std::move(answer));
+      return;
     }
+    give_to_executor(how, {std::move(handler), std::move(answer), io});
   }
 
   void discard() noexcept override {
-    const auto work = std::move(work_);
+    [[maybe_unused]] const auto work = std::move(work_);
     const Handler gone = std::move(handler_);  // may own the client, and this one's memory
     allocator a(net::get_associated_allocator(gone));
     std::destroy_at(this);
@@ -285,10 +325,17 @@ class operation_of final : public async_operation {
   }
 
  private:
+  static void give_to_executor(calling how, completion<Handler, reply>&& done) noexcept {
+    if (how == calling::posted) {
+      net::post(std::move(done));
+    } else {
+      net::dispatch(std::move(done));
+    }
+  }
+
   Job job_;
   Handler handler_;
-  net::any_io_executor io_;
-  net::executor_work_guard<executor> work_;
+  work_elsewhere<Handler> work_;
 };
 
 // Lets the slot, if there is one, cancel an operation.
@@ -315,9 +362,9 @@ struct initiation {
   template <class Handler, class... Args>
   void operator()(Handler&& handler, Args&&... args) const {
     using op = operation_of<Job, std::decay_t<Handler>>;
-    auto own = std::decay_t<Handler>(std::forward<Handler>(handler));
-    auto slot = net::get_associated_cancellation_slot(own);
-    op& made = op::make(std::move(own), core->executor(), std::forward<Args>(args)...);
+    auto slot = net::get_associated_cancellation_slot(handler);
+    op& made =
+        op::make(std::forward<Handler>(handler), core->executor(), std::forward<Args>(args)...);
     async_core::ticket t;
     try {
       t = core->announce(made);

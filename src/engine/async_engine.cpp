@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <exception>
 #include <utility>
@@ -82,6 +83,7 @@ async_engine::turn::turn(async_engine& e, kind k)
 
 void async_engine::turn::complete(detail::async_operation& op) noexcept {
   op.next = nullptr;
+  ++ended_;
   (last_ != nullptr ? last_->next : first_) = &op;
   last_ = &op;
 }
@@ -95,6 +97,39 @@ void async_engine::turn::end_later(std::shared_ptr<const void> what) noexcept {
   }
 }
 
+// What several handlers throw comes out of run() one by one.
+class async_engine::thrown_by_handlers {
+ public:
+  explicit thrown_by_handlers(const async_engine& e) noexcept : executor_(e.executor_) {}
+
+  template <class What>
+  void operator()(What&& what) noexcept {
+    try {
+      what();
+    } catch (...) {
+      keep();
+    }
+  }
+  void rethrow() {
+    if (first_ != nullptr) std::rethrow_exception(std::exchange(first_, nullptr));
+  }
+
+ private:
+  void keep() noexcept {
+    if (first_ == nullptr) {
+      first_ = std::current_exception();
+      return;
+    }
+    try {
+      net::post(executor_, [e = std::current_exception()] { std::rethrow_exception(e); });
+    } catch (...) {  // no memory to tell
+    }
+  }
+
+  const net::any_io_executor& executor_;
+  std::exception_ptr first_;
+};
+
 void async_engine::turn::tell() const {
   if (kind_ == kind::awaited) return engine_->tell(events);
   net::post(engine_->executor_, [e = engine_, all = events] { e->tell(all); });
@@ -105,31 +140,37 @@ void async_engine::turn::tell() const {
 // nothing better to do takes the next.
 class async_engine::ended_calls : public std::enable_shared_from_this<ended_calls> {
  public:
-  explicit ended_calls(detail::async_operation* first) noexcept : first_(first) {}
-
-  void run() noexcept {
-    while (detail::async_operation* const op = take()) op->complete(false);
+  ended_calls(std::size_t many, detail::async_operation* first) {
+    all_.reserve(many);
+    for (; first != nullptr; first = first->next) all_.push_back(first);
   }
-  void ask_for_help(const net::any_io_executor& at) {
-    net::post(at, [self = shared_from_this(), at] {
+
+  // What handlers throw goes to `thrown`.
+  template <class Thrown>
+  void run(const async_engine& e, Thrown& guarded) {
+    while (detail::async_operation* const op = take()) {
+      guarded([&] { op->complete(e.calling_, e.executor_); });
+    }
+  }
+  void ask_for_help(const std::shared_ptr<async_engine>& e) {
+    net::post(e->executor_, [self = shared_from_this(), e] {
       if (self->empty()) return;
-      self->ask_for_help(at);  // this thread may be held up as well
-      self->run();
+      self->ask_for_help(e);  // this thread may be held up as well
+      thrown_by_handlers thrown(*e);
+      self->run(*e, thrown);
+      thrown.rethrow();
     });
   }
 
  private:
   detail::async_operation* take() noexcept {
-    const std::scoped_lock hold(lock_);
-    return first_ != nullptr ? std::exchange(first_, first_->next) : nullptr;
+    const std::size_t i = at_.fetch_add(1, std::memory_order_relaxed);
+    return i < all_.size() ? all_[i] : nullptr;
   }
-  bool empty() noexcept {
-    const std::scoped_lock hold(lock_);
-    return first_ == nullptr;
-  }
+  bool empty() const noexcept { return at_.load(std::memory_order_relaxed) >= all_.size(); }
 
-  std::mutex lock_;
-  detail::async_operation* first_;
+  std::vector<detail::async_operation*> all_;
+  std::atomic<std::size_t> at_{0};
 };
 
 // What handlers and callbacks throw comes out of run(); the others are called all the same.
@@ -144,32 +185,29 @@ async_engine::turn::~turn() noexcept(false) {
     return;
   }
 
-  std::exception_ptr thrown;
-  const auto guarded = [&thrown](auto&& what) {
-    try {
-      what();
-    } catch (...) {
-      if (thrown == nullptr) thrown = std::current_exception();
-    }
-  };
+  thrown_by_handlers guarded(*engine_);
   if (sends) expecting_->send_after_this();
   if (!events.empty()) guarded([this] { tell(); });
   const bool posted = kind_ == kind::called;
-  while (posted && first_ != nullptr) std::exchange(first_, first_->next)->complete(true);
+  const auto complete_all = [&](detail::async_operation::calling how) {
+    while (first_ != nullptr) {
+      guarded([&] { std::exchange(first_, first_->next)->complete(how, engine_->executor_); });
+    }
+  };
+  if (posted) complete_all(detail::async_operation::calling::posted);
   for (auto& done : drained) guarded(done);
   if (several) {
     std::shared_ptr<ended_calls> all;
     guarded([&] {
-      all = std::make_shared<ended_calls>(first_);
+      all = std::make_shared<ended_calls>(ended_, first_);
       first_ = nullptr;
-      all->ask_for_help(engine_->executor_);
+      all->ask_for_help(engine_);
     });
-    if (all != nullptr) all->run();
+    if (all != nullptr) all->run(*engine_, guarded);
   }
-  while (first_ != nullptr) std::exchange(first_, first_->next)->complete(false);
+  complete_all(engine_->calling_);
   // A user who starts a call and is thrown at would take it for not started.
-  if (thrown == nullptr || posted) return;
-  if (std::uncaught_exceptions() == 0) std::rethrow_exception(thrown);
+  if (!posted && std::uncaught_exceptions() == 0) guarded.rethrow();
 }
 
 // --- the engine ----------------------------------------------------------------------------------
@@ -180,6 +218,9 @@ async_engine::async_engine(const options& o, const value_codec& values, const as
       values_(values),
       limits_(a),
       executor_(std::move(executor)),
+      calling_(net::prefer(executor_, net::execution::blocking.possibly) == executor_
+                   ? detail::async_operation::calling::here
+                   : detail::async_operation::calling::dispatched),
       timer_(std::in_place, executor_) {}
 
 async_engine::~async_engine() = default;

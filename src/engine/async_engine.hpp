@@ -108,6 +108,7 @@ class async_engine : public detail::async_core,
   friend struct async_rider;
 
   class ended_calls;
+  class thrown_by_handlers;
   // One entry into the engine: holds the lock, and at its end lets go of it and calls handlers and
   // callbacks.
   class turn {
@@ -141,6 +142,7 @@ class async_engine : public detail::async_core,
     const kind kind_;
     detail::async_operation* first_ = nullptr;
     detail::async_operation* last_ = nullptr;
+    std::size_t ended_ = 0;
     async_channel* expecting_ = nullptr;
     std::vector<std::shared_ptr<const void>> gone_;
   };
@@ -175,6 +177,8 @@ class async_engine : public detail::async_core,
   const value_codec& values_;
   const async_options limits_;
   net::any_io_executor executor_;
+  // How a turn that Asio began calls handlers: it runs where the executor says.
+  const detail::async_operation::calling calling_;
 
   std::mutex lock_;
   bool stopped_ = false;
