@@ -37,7 +37,44 @@ struct async_options {
 
 namespace detail {
 
-// A call under way. From async_core::announce to complete() it belongs to the core.
+// Memory for calls. What a thread gives back it is given again: at most `most_kept` pieces of a
+// size, until it ends.
+class call_memory {
+ public:
+  static constexpr std::size_t most_kept = 64;
+  [[nodiscard]] static void* take(std::size_t bytes);
+  static void give_back(void* what, std::size_t bytes) noexcept;
+};
+
+template <class T>
+struct call_allocator {
+  using value_type = T;
+  call_allocator() = default;
+  explicit call_allocator(const std::allocator<void>&) noexcept {}
+  template <class U>
+  explicit call_allocator(const call_allocator<U>&) noexcept {}
+  T* allocate(std::size_t n) {
+    static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    return static_cast<T*>(call_memory::take(n * sizeof(T)));
+  }
+  void deallocate(T* p, std::size_t n) noexcept { call_memory::give_back(p, n * sizeof(T)); }
+  template <class U>
+  bool operator==(const call_allocator<U>&) const noexcept {
+    return true;
+  }
+};
+
+// Where an operation's memory comes from: a handler's allocator, if it has one of its own.
+template <class T, class Associated>
+struct memory_for {
+  using type = typename std::allocator_traits<Associated>::template rebind_alloc<T>;
+};
+template <class T, class U>
+struct memory_for<T, std::allocator<U>> {
+  using type = call_allocator<T>;
+};
+
+// A call under way. From async_core::start or announce to complete() it belongs to the core.
 class async_operation {
  public:
   virtual call& what() noexcept = 0;
@@ -58,15 +95,23 @@ class async_operation {
   bool changes_nothing = false;     // it may be given up at any time without a trace
   std::size_t bytes = 0;            // of keys and values
   async_operation* next = nullptr;  // the core's
+  static constexpr std::size_t room_for_notes = 592;
+  [[nodiscard]] void* notes() noexcept { return notes_.data(); }
 
  protected:
+  async_operation() = default;
   ~async_operation() = default;
+
+ private:
+  // What the core has to note of it: one piece of memory for all of a call.
+  alignas(std::max_align_t)
+      std::array<std::byte, room_for_notes> notes_;  // NOLINT: the core's to write
 };
 
 // The engine behind all copies of a client. Threads: safe to share.
 class async_core {
  public:
-  // Names an operation for as long as it is under way, and nothing afterwards.
+  // Names an operation that was announced for as long as it is under way, and nothing afterwards.
   struct ticket {
     std::uint32_t place = 0;
     std::uint32_t generation = 0;
@@ -76,9 +121,11 @@ class async_core {
                                                   net::any_io_executor executor);
   virtual ~async_core() = default;
 
-  virtual ticket announce(async_operation& op) = 0;
   // Runs it. complete() comes from a thread of the executor, or posted from this one.
-  virtual void start(ticket t, std::chrono::milliseconds timeout) = 0;
+  virtual void start(async_operation& op, std::chrono::milliseconds timeout) noexcept = 0;
+  // The same in two steps, for what may be cancelled.
+  virtual ticket announce(async_operation& op) = 0;
+  virtual void start(ticket t, std::chrono::milliseconds timeout) noexcept = 0;
   // Ends it with errc::cancelled, if it is still under way. `harmless`: only if nothing was sent
   // that may have changed an item.
   virtual void cancel(ticket t, bool harmless) = 0;
@@ -265,8 +312,7 @@ class work_elsewhere {
 
 template <class Job, class Handler>
 class operation_of final : public async_operation {
-  using allocator = typename std::allocator_traits<
-      net::associated_allocator_t<Handler>>::template rebind_alloc<operation_of>;
+  using allocator = memory_for<operation_of, net::associated_allocator_t<Handler>>::type;
   using traits = std::allocator_traits<allocator>;
   using reply = std::decay_t<decltype(std::declval<Job&>().take())>;
 
@@ -338,7 +384,7 @@ class operation_of final : public async_operation {
   work_elsewhere<Handler> work_;
 };
 
-// Lets the slot, if there is one, cancel an operation.
+// Lets the slot, if it is connected, cancel an operation.
 template <class Slot>
 void cancel_by(Slot slot, const std::shared_ptr<async_core>& core, async_core::ticket t) {
   if (!slot.is_connected()) return;
@@ -365,6 +411,7 @@ struct initiation {
     auto slot = net::get_associated_cancellation_slot(handler);
     op& made =
         op::make(std::forward<Handler>(handler), core->executor(), std::forward<Args>(args)...);
+    if (!slot.is_connected()) return core->start(made, timeout);
     async_core::ticket t;
     try {
       t = core->announce(made);

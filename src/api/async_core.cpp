@@ -33,6 +33,7 @@ class core_on_asio final : public engine::async_engine {
     out.keep = std::move(now);
     return out;
   }
+  [[nodiscard]] const void* newest_servers() const noexcept override { return core_->newest(); }
   void tell(const std::vector<engine::server::event>& events) override { core_->tell(events); }
 
   const std::shared_ptr<core> core_;

@@ -46,6 +46,7 @@ result<std::shared_ptr<core>> core::make(options o) {
   made->values = std::move(*values);
   auto first = made->build(made->settings, nullptr);
   if (!first) return std::unexpected(std::move(first).error());
+  made->newest_ = first->get();
   made->current_.replace(std::move(*first));
   return made;
 }
@@ -70,6 +71,7 @@ result<void> core::change(const edit& how) {
     names.assign((*after)->map.own_names().begin(), (*after)->map.own_names().end());
     const std::scoped_lock hold(counting_);
     current_.replace(*after);
+    newest_ = after->get();
     for (const auto& s : before->servers) {
       if (std::ranges::find((*after)->servers, s) == (*after)->servers.end()) {
         unclaimed_before_ += s->unclaimed();

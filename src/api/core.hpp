@@ -34,6 +34,10 @@ struct core final : private engine::fork_guarded {
   static result<std::shared_ptr<core>> make(options o);
 
   [[nodiscard]] std::shared_ptr<const snapshot> now() const;
+  // The address of what now() answers, without a lock: to see whether that is still the same.
+  [[nodiscard]] const snapshot* newest() const noexcept {
+    return newest_.load(std::memory_order_acquire);
+  }
   // Replaces the servers by what `edit` makes of their addresses. Servers that stay keep their
   // connections. Nothing changes when the outcome is refused.
   using edit = std::function<result<void>(std::vector<server_address>&)>;
@@ -79,6 +83,7 @@ struct core final : private engine::fork_guarded {
 
   std::mutex changing_;  // one change after the other
   mutable replaceable<snapshot> current_;
+  std::atomic<const snapshot*> newest_ = nullptr;  // what current_ has
   mutable std::mutex counting_;                    // a server has left, and its failures are in:
   std::uint64_t unclaimed_before_ = 0;             // of servers that have left
   engine::fork_registration registration_{*this};  // the last member

@@ -114,7 +114,7 @@ void async_channel::send_after_this() noexcept {
 
 void async_channel::dial_on(turn& t) {
   error why;
-  switch (dial_->advance(t.now)) {
+  switch (dial_->advance(t.now())) {
     case dial::progress::waiting:
       return await_dial();
     case dial::progress::failed:
@@ -126,7 +126,7 @@ void async_channel::dial_on(turn& t) {
       if (watch(link_->io.descriptor())) {
         dial_.reset();
         dial_timer_.cancel();
-        heard_ = link_->last_used = t.now;
+        heard_ = link_->last_used = t.now();
         return send(t);
       }
       end_link();
@@ -142,7 +142,7 @@ void async_channel::dial_on(turn& t) {
 
 void async_channel::refuse_all(turn& t, const error& why) {
   if (waiting_.empty()) return;
-  server_->failed(why, waiting_.front().of->began, t.now, t.events);
+  server_->failed(why, waiting_.front().of->began, t.now(), t.events());
   while (!waiting_.empty()) {
     async_rider& r = waiting_.front();
     r.settled = true;
@@ -181,19 +181,19 @@ void async_channel::pump(turn& t) noexcept {
     }
     // The first after a pause may find that the server has left meanwhile.
     if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 &&
-        !link_->is_sound(t.now)) {
+        !link_->is_sound(t.now())) {
       end_link();
       waiting_.front().fresh = true;
     }
     if (link_ == nullptr) {
       if (dial_ != nullptr || waiting_.empty()) return;
-      dial_ = std::make_unique<dial>(*server_, t.now, t.now + engine_.options_.timeout);
+      dial_ = std::make_unique<dial>(*server_, t.now(), t.now() + engine_.options_.timeout);
       return dial_on(t);
     }
     if (sending_posted_ || writing_) return;
     // A lone request leaves at once. Others are likely to be followed by more.
     if (link_->wire.in_flight() == 0) {
-      heard_ = t.now;
+      heard_ = t.now();
       send(t);
     } else {
       send_soon();
@@ -201,7 +201,7 @@ void async_channel::pump(turn& t) noexcept {
   });
 }
 
-void async_channel::fill(clock::time_point now) {
+void async_channel::fill(turn& t) {
   connection& wire = link_->wire;
   while (!waiting_.empty() && wire.has_room() && !wire.failed()) {
     async_rider& r = waiting_.front();
@@ -215,7 +215,7 @@ void async_channel::fill(clock::time_point now) {
       waiting_.push_back(r);  // no room for all of it: the others' turn
     } else if (r.of->exchange->quiet() && server_->is_spotless()) {
       wire.abandon(r);
-      engine_.doubt(now, *this);
+      engine_.doubt(t, *this);
       r.leg->finish_unanswered();
       r.settled = true;
       settled_.push_back(r);
@@ -228,10 +228,10 @@ void async_channel::fill(clock::time_point now) {
 void async_channel::send(turn& t) {
   if (link_ == nullptr) return;
   connection& wire = link_->wire;
-  if (wire.in_flight() == 0) heard_ = t.now;
+  if (wire.in_flight() == 0) heard_ = t.now();
   bool all = true;
   do {
-    fill(t.now);
+    fill(t);
     all = link_->flush();
   } while (all && !wire.failed() && !waiting_.empty() && wire.has_room());
   if (wire.failed()) return lost(t);
@@ -249,7 +249,7 @@ void async_channel::read(turn& t) {
   bool came = false;
   do {
     came = link_->receive(link::patience::none);
-    if (came) heard_ = link_->last_used = t.now;
+    if (came) heard_ = link_->last_used = t.now();
   } while (came && !link_->wire.failed() && link_->wire.in_flight() != 0);
   server_->note_unclaimed(*link_);
   if (link_->wire.failed()) return lost(t);
@@ -265,10 +265,10 @@ void async_channel::collect(turn& t) noexcept {
     r.unchain();
     if (r.leg->heard()) {
       try {
-        server_->answered(t.events);
+        server_->answered(t.events());
       } catch (...) {  // no memory to tell anybody
       }
-      if (link_ != nullptr && link_->unasked) server_->closes_when_asked(t.now);
+      if (link_ != nullptr && link_->unasked) server_->closes_when_asked(t.now());
     }
     engine_.leg_is_done(t, r);
   }
@@ -284,7 +284,7 @@ void async_channel::leave(turn& t, async_rider& r, errc code, std::string_view w
   if (r.sent && link_ != nullptr) {
     guarded(t, [&] {
       link_->wire.abandon(r, code, why);
-      if (link_->wire.in_flight() != 0) engine_.doubt(t.now, *this);
+      if (link_->wire.in_flight() != 0) engine_.doubt(t, *this);
     });
   }
   r.leg->give_up(code, why);
@@ -292,8 +292,8 @@ void async_channel::leave(turn& t, async_rider& r, errc code, std::string_view w
 
 void async_channel::note_late(turn& t, const async_rider& r, std::string_view why) noexcept {
   try {
-    server_->failed(error(errc::timeout, std::string(why), server_->name()), r.of->began, t.now,
-                    t.events);
+    server_->failed(error(errc::timeout, std::string(why), server_->name()), r.of->began, t.now(),
+                    t.events());
   } catch (...) {  // no memory: it is not held against the server
   }
 }
@@ -304,7 +304,7 @@ clock::time_point async_channel::silent_at() const noexcept {
 
 bool async_channel::suspect(turn& t) noexcept {
   if (link_ == nullptr || link_->wire.in_flight() == 0) return false;
-  if (t.now < silent_at()) return true;
+  if (t.now() < silent_at()) return true;
   guarded(t, [&] {
     link_->wire.fail(errc::connection_closed,
                      "nothing came for " + std::to_string(engine_.options_.timeout.count()) + "ms");
@@ -324,7 +324,7 @@ void async_channel::lost(turn& t) {
   if (silent && (!riding_.empty() || !settled_.empty())) {
     const async_rider& first = riding_.empty() ? settled_.front() : riding_.front();
     server_->failed(error(code, std::string(wire.failure_text()), server_->name()), first.of->began,
-                    t.now, t.events);
+                    t.now(), t.events());
   }
   for (std::size_t n = waiting_.size(); n > 0; --n) {
     async_rider& r = waiting_.front();

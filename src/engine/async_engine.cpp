@@ -78,8 +78,7 @@ void async_rider::on_response(std::uint32_t tag, const protocol::response& r) no
 
 // --- turns -------------------------------------------------------------------------------------
 
-async_engine::turn::turn(async_engine& e, kind k)
-    : now(clock::now()), engine_(e.shared_from_this()), hold_(e.lock_), kind_(k) {}
+async_engine::turn::turn(async_engine& e, kind k) : engine_(e), hold_(e.lock_), kind_(k) {}
 
 void async_engine::turn::complete(detail::async_operation& op) noexcept {
   op.next = nullptr;
@@ -88,11 +87,15 @@ void async_engine::turn::complete(detail::async_operation& op) noexcept {
   last_ = &op;
 }
 
+void async_engine::turn::call_later(std::vector<std::move_only_function<void()>> all) noexcept {
+  if (!all.empty()) later().drained = std::move(all);
+}
+
 // Moves it out of the lock, if there is memory for that.
 void async_engine::turn::end_later(std::shared_ptr<const void> what) noexcept {
   if (what == nullptr) return;
   try {
-    gone_.push_back(std::move(what));
+    later().gone.push_back(std::move(what));
   } catch (...) {
   }
 }
@@ -130,9 +133,9 @@ class async_engine::thrown_by_handlers {
   std::exception_ptr first_;
 };
 
-void async_engine::turn::tell() const {
-  if (kind_ == kind::awaited) return engine_->tell(events);
-  net::post(engine_->executor_, [e = engine_, all = events] { e->tell(all); });
+void async_engine::turn::tell(const std::shared_ptr<async_engine>& engine) const {
+  if (kind_ == kind::awaited) return engine->tell(later_->events);
+  net::post(engine->executor_, [engine, all = later_->events] { engine->tell(all); });
 }
 
 // Calls that ended in one turn. Their handlers are called one after the other from where they
@@ -169,43 +172,57 @@ class async_engine::ended_calls : public std::enable_shared_from_this<ended_call
   }
   bool empty() const noexcept { return at_.load(std::memory_order_relaxed) >= all_.size(); }
 
-  std::vector<detail::async_operation*> all_;
+  std::vector<detail::async_operation*, detail::call_allocator<detail::async_operation*>> all_;
   std::atomic<std::size_t> at_{0};
 };
 
-// What handlers and callbacks throw comes out of run(); the others are called all the same.
+// Most turns of users end nothing, and have nothing to do without the lock. The others keep the
+// engine: what they call may be the end of the client.
 async_engine::turn::~turn() noexcept(false) {
+  if (first_ == nullptr && !later_) return;
+  const auto engine = engine_.shared_from_this();
+  if (kind_ != kind::last) {
+    end(engine);
+    return;
+  }
+  hold_.unlock();
+  while (first_ != nullptr) std::exchange(first_, first_->next)->discard();
+  later_.reset();
+}
+
+// What handlers and callbacks throw comes out of run(); the others are called all the same.
+void async_engine::turn::end(const std::shared_ptr<async_engine>& engine) {
   const bool several = first_ != nullptr && first_->next != nullptr && kind_ == kind::awaited;
   // What the handlers ask for is sent after the last of them, or when another thread has time.
   const bool sends = several && expecting_ != nullptr && expecting_->claim_sending();
   const auto keep = sends ? expecting_->shared_from_this() : nullptr;
   hold_.unlock();
-  if (kind_ == kind::last) {
-    while (first_ != nullptr) std::exchange(first_, first_->next)->discard();
-    return;
-  }
 
-  thrown_by_handlers guarded(*engine_);
+  thrown_by_handlers guarded(*engine);
   if (sends) expecting_->send_after_this();
-  if (!events.empty()) guarded([this] { tell(); });
-  const bool posted = kind_ == kind::called;
+  if (later_ && !later_->events.empty()) guarded([&] { tell(engine); });
   const auto complete_all = [&](detail::async_operation::calling how) {
     while (first_ != nullptr) {
-      guarded([&] { std::exchange(first_, first_->next)->complete(how, engine_->executor_); });
+      guarded([&] { std::exchange(first_, first_->next)->complete(how, engine->executor_); });
     }
   };
+  const bool posted = kind_ == kind::called;
   if (posted) complete_all(detail::async_operation::calling::posted);
-  for (auto& done : drained) guarded(done);
+  if (later_) {
+    for (auto& done : later_->drained) guarded(done);
+  }
   if (several) {
     std::shared_ptr<ended_calls> all;
     guarded([&] {
-      all = std::make_shared<ended_calls>(ended_, first_);
+      all =
+          std::allocate_shared<ended_calls>(detail::call_allocator<ended_calls>(), ended_, first_);
       first_ = nullptr;
-      all->ask_for_help(engine_);
+      all->ask_for_help(engine);
     });
-    if (all != nullptr) all->run(*engine_, guarded);
+    if (all != nullptr) all->run(*engine, guarded);
   }
-  complete_all(engine_->calling_);
+  complete_all(engine->calling_);
+  later_.reset();
   // A user who starts a call and is thrown at would take it for not started.
   if (!posted && std::uncaught_exceptions() == 0) guarded.rethrow();
 }
@@ -230,44 +247,60 @@ void async_engine::attach() {
   net::use_service<ending_with_context>(context).add(weak_from_this());
 }
 
+static_assert(sizeof(async_record) <= detail::async_operation::room_for_notes &&
+              alignof(async_record) <= alignof(std::max_align_t));
+
+void async_engine::start(detail::async_operation& op, std::chrono::milliseconds timeout) noexcept {
+  turn t(*this, turn::kind::called);
+  ++under_way_;
+  run(t, *std::construct_at(static_cast<async_record*>(op.notes()), op), timeout);
+}
+
 async_engine::ticket async_engine::announce(detail::async_operation& op) {
   const std::scoped_lock hold(lock_);
-  if (free_records_.empty()) {
-    if (free_records_.capacity() == records_.size()) {
-      free_records_.reserve(std::max<std::size_t>(16, records_.size() * 2));
-    }
-    async_record& fresh = records_.emplace_back();
-    fresh.place = static_cast<std::uint32_t>(records_.size() - 1);
-    free_records_.push_back(fresh.place);
+  if (free_seats_.empty()) {
+    free_seats_.reserve(seats_.size() + 1);
+    seats_.emplace_back();
+    free_seats_.push_back(static_cast<std::uint32_t>(seats_.size() - 1));
   }
-  async_record& r = records_[free_records_.back()];
-  free_records_.pop_back();
-  r.op = &op;
+  async_record& r = *std::construct_at(static_cast<async_record*>(op.notes()), op);
+  r.seat = free_seats_.back();
+  free_seats_.pop_back();
+  seat& s = seats_[r.seat];
+  s.taken_by = &r;
   ++under_way_;
-  return {r.place, r.generation};
+  return {r.seat, s.generation};
 }
 
 async_record* async_engine::find(ticket t) noexcept {
-  if (t.place >= records_.size()) return nullptr;
-  async_record& r = records_[t.place];
-  return r.op != nullptr && r.generation == t.generation ? &r : nullptr;
+  if (t.place >= seats_.size()) return nullptr;
+  const seat& s = seats_[t.place];
+  return s.generation == t.generation ? s.taken_by : nullptr;
 }
 
-void async_engine::start(ticket which, std::chrono::milliseconds timeout) {
+void async_engine::start(ticket which, std::chrono::milliseconds timeout) noexcept {
   turn t(*this, turn::kind::called);
-  async_record* const r = find(which);
-  if (r == nullptr) return;  // cancelled meanwhile
-  r->timeout = timeout;
-  r->began = t.now;
-  r->deadline = t.now + timeout;
+  // Unless it was cancelled meanwhile.
+  if (async_record* const r = find(which); r != nullptr) run(t, *r, timeout);
+}
+
+void async_engine::set_deadline(turn& t, async_record& r,
+                                std::chrono::milliseconds timeout) noexcept {
+  r.timeout = timeout;
+  r.began = t.now();
+  r.deadline = r.began + timeout;
+}
+
+void async_engine::run(turn& t, async_record& r, std::chrono::milliseconds timeout) noexcept {
+  set_deadline(t, r, timeout);
   bool begun = false;
   try {
-    begun = begin(t, *r);
+    begun = begin(t, r);
   } catch (...) {  // no memory
-    if (!r->op->everywhere) answer_all(*r, errc::out_of_memory, {});
+    if (!r.op.everywhere) answer_all(r, errc::out_of_memory, {});
   }
-  if (!begun) return finish(t, *r);
-  if (!launch(t, *r)) go_on(t, *r);
+  if (!begun) return finish(t, r);
+  if (!launch(t, r)) go_on(t, r);
 }
 
 // Every request that the step has gets this outcome.
@@ -276,18 +309,20 @@ void async_engine::answer_all(async_record& r, errc code, std::string_view why) 
   no.status = code;
   no.text = why;
   no.unsent = true;
-  call& c = r.op->what();
+  call& c = r.op.what();
   for (std::size_t i = 0; i < c.size(); ++i) c.on_response(i, no, {});
 }
 
 // False when it is over already.
 bool async_engine::begin(turn& t, async_record& r) {
-  r.on = servers_now();
-  if (r.on.keep != used_.keep) use(t, r.on);
-  if (r.op->everywhere) r.op->on_servers(r.on.map->own_names());
-  if (!r.op->what().begin_step(0, values_)) return false;
+  if (newest_ == nullptr || newest_servers() != newest_->set.keep.get()) use_newest(t);
+  r.on = newest_;
+  ++r.on->calls;
+  if (r.op.everywhere) r.op.on_servers(r.on->set.map->own_names());
+  call& c = r.op.what();
+  if (!c.begin_step(0, values_)) return false;
 
-  const std::size_t n = r.op->what().size();
+  const std::size_t n = c.size();
   if (forked_) {
     answer_all(r, errc::not_supported, "an asynchronous client does not outlive a fork");
     return false;
@@ -296,14 +331,18 @@ bool async_engine::begin(turn& t, async_record& r) {
     answer_all(r, errc::cancelled, "the client is closed");
     return false;
   }
-  if (requests_ + n > limits_.max_requests || bytes_ + r.op->bytes > limits_.max_bytes) {
+  if (requests_ + n > limits_.max_requests || bytes_ + r.op.bytes > limits_.max_bytes) {
     answer_all(r, errc::overloaded, "max_requests or max_bytes are under way");
     return false;
   }
   requests_ += r.requests = n;
-  bytes_ += r.bytes = r.op->bytes;
-  deadlines_[r.timeout].push_back(r);
-  arm(t.now, r.deadline);
+  bytes_ += r.op.bytes;
+  r.counted = true;
+  if (usual_.second == nullptr || usual_.first != r.timeout) {
+    usual_ = {r.timeout, &deadlines_[r.timeout]};
+  }
+  usual_.second->push_back(r);
+  arm(t, r.deadline);
   prepare_step(r);
   return true;
 }
@@ -313,17 +352,24 @@ void async_engine::prepare_step(async_record& r) {
   if (!options_.gutter.empty()) {
     today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   }
-  r.exchange.emplace(r.op->what(), *r.on.map, options_, today);
-  r.exchange->prepare(r.op->everywhere ? routing::exchange::route::everywhere
-                                       : routing::exchange::route::by_key);
+  r.exchange.emplace(r.op.what(), *r.on->set.map, options_, today);
+  r.exchange->prepare(r.op.everywhere ? routing::exchange::route::everywhere
+                                      : routing::exchange::route::by_key);
   make_riders(r);
 }
 
 void async_engine::make_riders(async_record& r) {
   const std::size_t legs = r.exchange->legs().size();
   for (const async_rider& rider : r.riders()) r.sent = r.sent || rider.sent;
-  r.many.clear();
+  if (!r.many.empty()) r.many.clear();
   if (legs > 1) r.many = std::vector<async_rider>(legs);
+}
+
+// May a call use this server? What is held against one is compared with exact times.
+bool async_engine::admits(turn& t, async_record& r, server& s) {
+  if (s.is_spotless()) return true;
+  r.began = std::max(r.began, t.now());
+  return s.admit(t.now());
 }
 
 // Sends the exchange's legs on their way. False when none is under way afterwards.
@@ -332,7 +378,7 @@ bool async_engine::launch(turn& t, async_record& r) noexcept {
   r.riding = 1;  // until all are launched
   const auto riders = r.riders();
   for (std::size_t i = 0; i < legs.size(); ++i) {
-    const auto& s = r.on.servers[legs[i].server()];
+    const auto& s = r.on->set.servers[legs[i].server()];
     async_rider& rider = riders[i];
     rider.leg = &legs[i];
     rider.of = &r;
@@ -342,10 +388,10 @@ bool async_engine::launch(turn& t, async_record& r) noexcept {
       if (const auto& d = s->custom()) {
         r.sent = true;
         legs[i].run_on(*d, r.deadline);
-      } else if (!s->admit(t.now)) {
-        legs[i].give_up(errc::server_down, s->why_down(t.now));
+      } else if (!admits(t, r, *s)) {
+        legs[i].give_up(errc::server_down, s->why_down(t.now()));
       } else {
-        channel_to(s).board(rider);
+        channel_of(r, legs[i].server()).board(rider);
         ++r.riding;
       }
     } catch (...) {  // no memory
@@ -365,15 +411,15 @@ void async_engine::leg_is_done(turn& t, async_rider& r) noexcept {
 // What is to be launched next: another round elsewhere, or the call's next step.
 bool async_engine::next(turn& t, async_record& r) {
   if (r.exchange->has_next_round()) {
-    if (!r.ended && t.now < r.deadline) {
+    if (!r.ended && t.now() < r.deadline) {
       r.exchange->next_round();
       make_riders(r);
       return true;
     }
     r.exchange->conclude();
   }
-  if (r.ended || !r.op->what().begin_step(++r.step, values_)) return false;
-  if (t.now >= r.deadline) {
+  if (r.ended || !r.op.what().begin_step(++r.step, values_)) return false;
+  if (t.now() >= r.deadline) {
     answer_all(r, errc::timeout, no_answer_within(r.timeout));
     return false;
   }
@@ -415,20 +461,18 @@ void async_engine::give_up(turn& t, async_record& r, errc code, std::string_view
 }
 
 void async_engine::finish(turn& t, async_record& r) noexcept {
-  detail::async_operation& op = *std::exchange(r.op, nullptr);
-  r.unchain();
-  requests_ -= std::exchange(r.requests, 0);
-  bytes_ -= std::exchange(r.bytes, 0);
-  r.exchange.reset();
-  r.many.clear();
-  r.one.on = nullptr;
-  r.one.sent = false;
-  if (r.on.keep != used_.keep) t.end_later(std::move(r.on.keep));
-  r.on = {};
-  r.step = 0;
-  r.ended = r.sent = false;
-  ++r.generation;
-  free_records_.push_back(r.place);  // within the reserved room
+  detail::async_operation& op = r.op;
+  if (r.counted) {
+    requests_ -= r.requests;
+    bytes_ -= op.bytes;
+  }
+  if (r.on != nullptr) leave_servers(t, r);
+  if (r.seat != async_record::none) {
+    seats_[r.seat].taken_by = nullptr;
+    ++seats_[r.seat].generation;
+    free_seats_.push_back(r.seat);  // within the reserved room
+  }
+  std::destroy_at(&r);
   t.complete(op);
   if (--under_way_ == 0 && draining_ && !stopped_) shut(t);
 }
@@ -437,7 +481,7 @@ void async_engine::cancel(ticket which, bool harmless) {
   turn t(*this, turn::kind::called);
   async_record* const r = find(which);
   if (r == nullptr) return;
-  if (harmless && !r->op->changes_nothing && r->exchange) {
+  if (harmless && !r->op.changes_nothing && r->exchange) {
     if (r->sent) return;
     for (const async_rider& rider : r->riders()) {
       if (rider.sent) return;
@@ -452,9 +496,9 @@ void async_engine::cancel(ticket which, bool harmless) {
 
 // Never for longer than options::timeout: calls end long before their deadlines, and run() does not
 // return before the timer does.
-void async_engine::arm(clock::time_point now, clock::time_point when) {
+void async_engine::arm(turn& t, clock::time_point when) {
   if (armed_ && *armed_ <= when) return;
-  when = std::min(when, now + options_.timeout);
+  when = std::min(when, t.now() + options_.timeout);
   armed_.reset();
   timer_->expires_at(when);
   timer_->async_wait([self = shared_from_this()](const auto& failed) {
@@ -463,10 +507,10 @@ void async_engine::arm(clock::time_point now, clock::time_point when) {
   armed_ = when;
 }
 
-void async_engine::doubt(clock::time_point now, async_channel& c) {
+void async_engine::doubt(turn& t, async_channel& c) {
   // A child's timers would set its parent's clock.
   if (c.is_chained() || forked_) return;
-  arm(now, c.silent_at());
+  arm(t, c.silent_at());
   doubted_.push_back(c);
 }
 
@@ -474,12 +518,13 @@ void async_engine::on_timer() {
   turn t(*this, turn::kind::awaited);
   armed_.reset();
   if (stopped_) return;
+  usual_ = {};
   std::optional<clock::time_point> first;
   for (auto at = deadlines_.begin(); at != deadlines_.end();) {
     auto& [timeout, records] = *at;
-    while (!records.empty() && records.front().deadline <= t.now) {
+    while (!records.empty() && records.front().deadline <= t.now()) {
       async_record& r = records.front();
-      r.unchain();
+      late_.push_back(r);
       give_up(t, r, errc::timeout, no_answer_within(timeout));
     }
     if (records.empty()) {
@@ -497,10 +542,18 @@ void async_engine::on_timer() {
     doubted_.push_back(*c);
     if (!first || c->silent_at() < *first) first = c->silent_at();
   }
-  if (first) arm(t.now, *first);
+  if (first) arm(t, *first);
 }
 
 // --- channels ----------------------------------------------------------------------------------
+
+async_channel& async_engine::channel_of(async_record& r, std::uint32_t server) {
+  const auto& s = r.on->set.servers[server];
+  if (limits_.connections != 1) return channel_to(s);
+  async_channel*& known = r.on->channels[server];
+  if (known == nullptr) known = &channel_to(s);
+  return *known;
+}
 
 async_channel& async_engine::channel_to(const std::shared_ptr<server>& s) {
   auto& all = channels_[s.get()];
@@ -511,16 +564,31 @@ async_channel& async_engine::channel_to(const std::shared_ptr<server>& s) {
   if (best != nullptr && (best->load() == 0 || all.size() >= limits_.connections)) return *best;
   async_channel& made = *all.emplace_back(std::make_shared<async_channel>(*this, s));
   // For a call that began before the server left.
-  if (std::ranges::find(used_.servers, s) == used_.servers.end()) made.retire();
+  const auto& now = newest_->set.servers;
+  if (std::ranges::find(now, s) == now.end()) made.retire();
   return made;
 }
 
+void async_engine::leave_servers(turn& t, async_record& r) noexcept {
+  if (--r.on->calls != 0 || r.on == newest_) return;
+  t.end_later(std::move(r.on->set.keep));
+  std::erase_if(servers_, [&](const servers_in_use& s) { return &s == r.on; });
+}
+
 // Servers have changed: connections to those that left go when their last call is over.
-void async_engine::use(turn& t, const server_set& now) {
-  t.end_later(std::exchange(used_, now).keep);
+void async_engine::use_newest(turn& t) {
+  server_set now = servers_now();
+  std::vector<async_channel*> none(now.servers.size(), nullptr);
+  servers_in_use* const before = newest_;
+  newest_ = &servers_.emplace_back(std::move(now), 0, std::move(none));
+  if (before != nullptr && before->calls == 0) {
+    t.end_later(std::move(before->set.keep));
+    std::erase_if(servers_, [&](const servers_in_use& s) { return &s == before; });
+  }
   for (auto at = channels_.begin(); at != channels_.end();) {
     auto& [key, all] = *at;
-    if (std::ranges::any_of(now.servers, [&](const auto& s) { return s.get() == key; })) {
+    const auto is_this = [&](const auto& s) { return s.get() == key; };
+    if (std::ranges::any_of(newest_->set.servers, is_this)) {
       ++at;
       continue;
     }
@@ -528,6 +596,7 @@ void async_engine::use(turn& t, const server_set& now) {
       c->retire();
       if (c->load() != 0) return false;
       c->close();
+      unlearn(*c);
       t.end_later(std::move(c));
       return true;
     });
@@ -535,11 +604,16 @@ void async_engine::use(turn& t, const server_set& now) {
   }
 }
 
+void async_engine::unlearn(const async_channel& gone) noexcept {
+  for (servers_in_use& s : servers_) std::ranges::replace(s.channels, &gone, nullptr);
+}
+
 void async_engine::forget(turn& t, async_channel& c) noexcept {
   const auto at = channels_.find(&c.to());
   if (at == channels_.end()) return;
   std::erase_if(at->second, [&](std::shared_ptr<async_channel>& one) {
     if (one.get() != &c) return false;
+    unlearn(c);
     t.end_later(std::move(one));
     return true;
   });
@@ -550,8 +624,8 @@ void async_engine::forget(turn& t, async_channel& c) noexcept {
 
 void async_engine::drain(std::move_only_function<void()> done) {
   turn t(*this, turn::kind::called);
-  (stopped_ ? t.drained : when_drained_).push_back(std::move(done));
-  if (stopped_) return;
+  when_drained_.push_back(std::move(done));
+  if (stopped_) return t.call_later(std::exchange(when_drained_, {}));
   draining_ = true;
   if (under_way_ == 0) shut(t);
 }
@@ -571,9 +645,15 @@ void async_engine::context_ends() noexcept {
 void async_engine::end(turn& t) noexcept {
   draining_ = true;
   // Those that have been announced and not begun end as soon as they begin.
-  for (async_record& r : records_) {
-    if (r.op != nullptr && r.exchange) give_up(t, r, errc::cancelled, {});
-  }
+  const auto end_all = [&](deadlines& all) {
+    while (!all.empty()) {
+      async_record& r = all.front();
+      r.unchain();
+      give_up(t, r, errc::cancelled, {});
+    }
+  };
+  for (auto& [timeout, all] : deadlines_) end_all(all);
+  end_all(late_);
   if (!stopped_) shut(t);
 }
 
@@ -586,8 +666,9 @@ void async_engine::shut(turn& t) noexcept {
     }
   }
   channels_.clear();
+  for (servers_in_use& s : servers_) std::ranges::fill(s.channels, nullptr);
   timer_->cancel();
-  t.drained = std::exchange(when_drained_, {});
+  t.call_later(std::exchange(when_drained_, {}));
 }
 
 // The parent goes on with its connections, and its reactor with their descriptors.

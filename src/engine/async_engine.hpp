@@ -7,14 +7,15 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <memcxx/async_operation.hpp>
@@ -52,25 +53,35 @@ struct server_set {
   std::shared_ptr<const void> keep;
 };
 
-// A call under way.
+// The same, as calls share them.
+struct servers_in_use {
+  server_set set;
+  std::size_t calls = 0;  // that run on them
+  // By server, once it was asked for: its channel, if there is one to each.
+  std::vector<async_channel*> channels;
+};
+
+// A call under way, in its operation's memory.
 struct async_record : chained<async_record> {
-  std::uint32_t place = 0;
-  std::uint32_t generation = 0;
-  detail::async_operation* op = nullptr;
-  server_set on;
-  std::optional<routing::exchange> exchange;
-  async_rider one;                // the rider of the common call
-  std::vector<async_rider> many;  // of others; as long as the exchange's legs
-  std::size_t riding = 0;         // legs without an outcome, and one while they are launched
-  unsigned step = 0;
-  bool ended = false;        // cancelled: no more rounds, no more steps
-  bool sent = false;         // something of it, whatever its riders now do
-  std::size_t requests = 0;  // what it counts for in max_requests
-  std::size_t bytes = 0;     // and in max_bytes
-  std::chrono::milliseconds timeout{};
+  explicit async_record(detail::async_operation& o) noexcept : op(o) {}
+
+  detail::async_operation& op;
+  servers_in_use* on = nullptr;
   clock::time_point began{};
   clock::time_point deadline{};
+  std::chrono::milliseconds timeout{};
+  std::size_t requests = 0;  // what it counts for in max_requests
+  std::size_t riding = 0;    // legs without an outcome, and one while they are launched
+  unsigned step = 0;
+  std::uint32_t seat = none;      // of its ticket
+  bool counted = false;           // in requests and bytes under way
+  bool ended = false;             // cancelled: no more rounds, no more steps
+  bool sent = false;              // something of it, whatever its riders now do
+  async_rider one;                // the rider of the common call
+  std::vector<async_rider> many;  // of others; as long as the exchange's legs
+  std::optional<routing::exchange> exchange;
 
+  static constexpr std::uint32_t none = UINT32_MAX;
   [[nodiscard]] std::span<async_rider> riders() noexcept {
     return many.empty() ? std::span<async_rider>(&one, 1) : std::span<async_rider>(many);
   }
@@ -91,8 +102,9 @@ class async_engine : public detail::async_core,
   // context.
   void context_ends() noexcept;
 
+  void start(detail::async_operation& op, std::chrono::milliseconds timeout) noexcept override;
   ticket announce(detail::async_operation& op) override;
-  void start(ticket t, std::chrono::milliseconds timeout) override;
+  void start(ticket t, std::chrono::milliseconds timeout) noexcept override;
   void cancel(ticket t, bool harmless) override;
   void drain(std::move_only_function<void()> done) override;
   void stop() noexcept override;
@@ -100,6 +112,8 @@ class async_engine : public detail::async_core,
 
  protected:
   [[nodiscard]] virtual server_set servers_now() const = 0;
+  // Its `keep`, to be compared: without a lock.
+  [[nodiscard]] virtual const void* newest_servers() const noexcept = 0;
   // What was found out about servers, outside every lock.
   virtual void tell(const std::vector<server::event>& events) = 0;
 
@@ -128,27 +142,42 @@ class async_engine : public detail::async_core,
     // of that goes out in one write.
     void expect_more(async_channel& c) noexcept { expecting_ = &c; }
 
-    const clock::time_point now;
-    std::vector<server::event> events;
-    std::vector<std::move_only_function<void()>> drained;
+    [[nodiscard]] clock::time_point now() noexcept {
+      if (now_ == clock::time_point()) now_ = clock::now();
+      return now_;
+    }
+    // To be told after the turn.
+    [[nodiscard]] std::vector<server::event>& events() noexcept { return later().events; }
+    void call_later(std::vector<std::move_only_function<void()>> all) noexcept;
     // What is let go of may be the last of a server, which takes locks when it ends.
     void end_later(std::shared_ptr<const void> what) noexcept;
 
    private:
-    void tell() const;
+    // What few turns have.
+    struct after {
+      std::vector<server::event> events;
+      std::vector<std::move_only_function<void()>> drained;
+      std::vector<std::shared_ptr<const void>> gone;
+    };
+    after& later() noexcept { return later_ ? *later_ : later_.emplace(); }
+    void end(const std::shared_ptr<async_engine>& engine);
+    void tell(const std::shared_ptr<async_engine>& engine) const;
 
-    std::shared_ptr<async_engine> engine_;
+    async_engine& engine_;
     std::unique_lock<std::mutex> hold_;
     const kind kind_;
+    clock::time_point now_{};
     detail::async_operation* first_ = nullptr;
     detail::async_operation* last_ = nullptr;
     std::size_t ended_ = 0;
     async_channel* expecting_ = nullptr;
-    std::vector<std::shared_ptr<const void>> gone_;
+    std::optional<after> later_;
   };
 
   async_record* find(ticket t) noexcept;
   async_channel& channel_to(const std::shared_ptr<server>& s);
+  void run(turn& t, async_record& r, std::chrono::milliseconds timeout) noexcept;
+  void set_deadline(turn& t, async_record& r, std::chrono::milliseconds timeout) noexcept;
   bool begin(turn& t, async_record& r);
   void prepare_step(async_record& r);
   static void make_riders(async_record& r);
@@ -159,12 +188,16 @@ class async_engine : public detail::async_core,
   void give_up(turn& t, async_record& r, errc code, std::string_view why) noexcept;
   void answer_all(async_record& r, errc code, std::string_view why) noexcept;
   void finish(turn& t, async_record& r) noexcept;
-  void arm(clock::time_point now, clock::time_point when);
+  void leave_servers(turn& t, async_record& r) noexcept;
+  static bool admits(turn& t, async_record& r, server& s);
+  async_channel& channel_of(async_record& r, std::uint32_t server);
+  void unlearn(const async_channel& gone) noexcept;
+  void arm(turn& t, clock::time_point when);
   void on_timer();
   // Nobody may be waiting any more for what the connection owes: it is closed once nothing has come
   // for options::timeout.
-  void doubt(clock::time_point now, async_channel& c);
-  void use(turn& t, const server_set& now);
+  void doubt(turn& t, async_channel& c);
+  void use_newest(turn& t);
   void forget(turn& t, async_channel& c) noexcept;
   void end(turn& t) noexcept;
   void shut(turn& t) noexcept;
@@ -185,15 +218,25 @@ class async_engine : public detail::async_core,
   bool draining_ = false;
   bool forked_ = false;
   std::vector<std::move_only_function<void()>> when_drained_;
-  std::deque<async_record> records_;
-  std::vector<std::uint32_t> free_records_;
+  // Of calls that were announced: whose ticket is good.
+  struct seat {
+    async_record* taken_by = nullptr;
+    std::uint32_t generation = 0;
+  };
+  std::vector<seat> seats_;
+  std::vector<std::uint32_t> free_seats_;  // with room for all
   std::size_t under_way_ = 0;
   std::size_t requests_ = 0;
   std::size_t bytes_ = 0;
   chain<async_channel> doubted_;  // while it is not empty, the timer is armed
   std::map<const server*, std::vector<std::shared_ptr<async_channel>>> channels_;
-  server_set used_;  // the newest servers, which channels_ was last tidied for
-  std::map<std::chrono::milliseconds, chain<async_record>> deadlines_;
+  std::list<servers_in_use> servers_;  // the newest last, which channels_ was last tidied for
+  servers_in_use* newest_ = nullptr;
+  // By timeout: calls in the order of their deadlines.
+  using deadlines = chain<async_record>;
+  std::map<std::chrono::milliseconds, deadlines> deadlines_;
+  std::pair<std::chrono::milliseconds, deadlines*> usual_{};  // where the last one was put
+  deadlines late_;
   std::optional<net::steady_timer> timer_;  // until the context ends
   std::optional<clock::time_point> armed_;
   fork_registration registration_{*this, fork_rank::engine};  // the last member
