@@ -147,7 +147,7 @@ void async_channel::refuse_all(turn& t, const error& why) {
     async_rider& r = waiting_.front();
     r.settled = true;
     settled_.push_back(r);
-    r.leg->give_up(why.code(), why.message());
+    r.give_up(why.code(), why.message());
   }
   collect(t);
 }
@@ -201,10 +201,25 @@ void async_channel::pump(turn& t) noexcept {
   });
 }
 
+// False when the connection does not take it as it is: there is a leg then.
+bool async_channel::submit(async_rider& r) {
+  r.sent = true;
+  r.reused = !r.fresh;
+  if (link_->wire.submit(r.of->lone()->what, r, 0)) {
+    r.sent = false;
+    engine_.prepare_exchange(*r.of);
+    r.leg = r.of->exchange()->legs().data();
+    return false;
+  }
+  if (!r.settled) riding_.push_back(r);
+  return true;
+}
+
 void async_channel::fill(turn& t) {
   connection& wire = link_->wire;
   while (!waiting_.empty() && wire.has_room() && !wire.failed()) {
     async_rider& r = waiting_.front();
+    if (r.leg == nullptr && submit(r)) continue;
     if (!std::exchange(r.sent, true)) r.leg->begin(!r.fresh);
     r.leg->fill(wire, r);
     if (r.settled) continue;
@@ -213,7 +228,7 @@ void async_channel::fill(turn& t) {
       settled_.push_back(r);
     } else if (!r.leg->submitted()) {
       waiting_.push_back(r);  // no room for all of it: the others' turn
-    } else if (r.of->exchange->quiet() && server_->is_spotless()) {
+    } else if (r.of->exchange()->quiet() && server_->is_spotless()) {
       wire.abandon(r);
       engine_.doubt(t, *this);
       r.leg->finish_unanswered();
@@ -263,7 +278,7 @@ void async_channel::collect(turn& t) noexcept {
   while (!settled_.empty()) {
     async_rider& r = settled_.front();
     r.unchain();
-    if (r.leg->heard()) {
+    if (r.heard()) {
       try {
         server_->answered(t.events());
       } catch (...) {  // no memory to tell anybody
@@ -287,7 +302,7 @@ void async_channel::leave(turn& t, async_rider& r, errc code, std::string_view w
       if (link_->wire.in_flight() != 0) engine_.doubt(t, *this);
     });
   }
-  r.leg->give_up(code, why);
+  r.give_up(code, why);
 }
 
 void async_channel::note_late(turn& t, const async_rider& r, std::string_view why) noexcept {
@@ -356,7 +371,7 @@ void async_channel::break_off(turn& t) noexcept {
       async_rider& r = all->front();
       r.settled = true;
       settled_.push_back(r);
-      r.leg->give_up(errc::out_of_memory, {});
+      r.give_up(errc::out_of_memory, {});
     }
   }
   close();

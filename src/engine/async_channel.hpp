@@ -63,6 +63,7 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void dial_on(turn& t);
   void await_dial();
   void refuse_all(turn& t, const error& why);
+  bool submit(async_rider& r);
   void fill(turn& t);
   void send(turn& t);
   void send_soon();

@@ -1,11 +1,10 @@
-// Calls under way: their beginning, their legs, their deadlines, their end. See async_engine.hpp.
+// Calls under way: their beginning, their legs, their deadlines, their end. See async_engine.hpp,
+// and async_turn.cpp for how they are answered.
 #include "engine/async_engine.hpp"
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <charconv>
-#include <exception>
 #include <utility>
 
 #include "engine/async_channel.hpp"
@@ -65,168 +64,6 @@ class ending_with_context final : public net::execution_context::service {
 
 }  // namespace
 
-void async_rider::on_response(std::uint32_t tag, const protocol::response& r) noexcept {
-  const fault whose = fault_of(r.status);
-  if (on != nullptr && whose != fault::network && whose != fault::clock) on->note_answer();
-  of->sent = of->sent || !r.unsent;  // whatever becomes of the others
-  leg->on_response(tag, r);
-  if (!settled && leg->done()) {
-    settled = true;
-    on->note_settled(*this);
-  }
-}
-
-// --- turns -------------------------------------------------------------------------------------
-
-async_engine::turn::turn(async_engine& e, kind k) : engine_(e), hold_(e.lock_), kind_(k) {}
-
-void async_engine::turn::complete(detail::async_operation& op) noexcept {
-  op.next = nullptr;
-  ++ended_;
-  (last_ != nullptr ? last_->next : first_) = &op;
-  last_ = &op;
-}
-
-void async_engine::turn::call_later(std::vector<std::move_only_function<void()>> all) noexcept {
-  if (!all.empty()) later().drained = std::move(all);
-}
-
-// Moves it out of the lock, if there is memory for that.
-void async_engine::turn::end_later(std::shared_ptr<const void> what) noexcept {
-  if (what == nullptr) return;
-  try {
-    later().gone.push_back(std::move(what));
-  } catch (...) {
-  }
-}
-
-// What several handlers throw comes out of run() one by one.
-class async_engine::thrown_by_handlers {
- public:
-  explicit thrown_by_handlers(const async_engine& e) noexcept : executor_(e.executor_) {}
-
-  template <class What>
-  void operator()(What&& what) noexcept {
-    try {
-      what();
-    } catch (...) {
-      keep();
-    }
-  }
-  void rethrow() {
-    if (first_ != nullptr) std::rethrow_exception(std::exchange(first_, nullptr));
-  }
-
- private:
-  void keep() noexcept {
-    if (first_ == nullptr) {
-      first_ = std::current_exception();
-      return;
-    }
-    try {
-      net::post(executor_, [e = std::current_exception()] { std::rethrow_exception(e); });
-    } catch (...) {  // no memory to tell
-    }
-  }
-
-  const net::any_io_executor& executor_;
-  std::exception_ptr first_;
-};
-
-void async_engine::turn::tell(const std::shared_ptr<async_engine>& engine) const {
-  if (kind_ == kind::awaited) return engine->tell(later_->events);
-  net::post(engine->executor_, [engine, all = later_->events] { engine->tell(all); });
-}
-
-// Calls that ended in one turn. Their handlers are called one after the other from where they
-// ended; but a handler may take its time, and even wait for another one, so any thread that has
-// nothing better to do takes the next.
-class async_engine::ended_calls : public std::enable_shared_from_this<ended_calls> {
- public:
-  ended_calls(std::size_t many, detail::async_operation* first) {
-    all_.reserve(many);
-    for (; first != nullptr; first = first->next) all_.push_back(first);
-  }
-
-  // What handlers throw goes to `thrown`.
-  template <class Thrown>
-  void run(const async_engine& e, Thrown& guarded) {
-    while (detail::async_operation* const op = take()) {
-      guarded([&] { op->complete(e.calling_, e.executor_); });
-    }
-  }
-  void ask_for_help(const std::shared_ptr<async_engine>& e) {
-    net::post(e->executor_, [self = shared_from_this(), e] {
-      if (self->empty()) return;
-      self->ask_for_help(e);  // this thread may be held up as well
-      thrown_by_handlers thrown(*e);
-      self->run(*e, thrown);
-      thrown.rethrow();
-    });
-  }
-
- private:
-  detail::async_operation* take() noexcept {
-    const std::size_t i = at_.fetch_add(1, std::memory_order_relaxed);
-    return i < all_.size() ? all_[i] : nullptr;
-  }
-  bool empty() const noexcept { return at_.load(std::memory_order_relaxed) >= all_.size(); }
-
-  std::vector<detail::async_operation*, detail::call_allocator<detail::async_operation*>> all_;
-  std::atomic<std::size_t> at_{0};
-};
-
-// Most turns of users end nothing, and have nothing to do without the lock. The others keep the
-// engine: what they call may be the end of the client.
-async_engine::turn::~turn() noexcept(false) {
-  if (first_ == nullptr && !later_) return;
-  const auto engine = engine_.shared_from_this();
-  if (kind_ != kind::last) {
-    end(engine);
-    return;
-  }
-  hold_.unlock();
-  while (first_ != nullptr) std::exchange(first_, first_->next)->discard();
-  later_.reset();
-}
-
-// What handlers and callbacks throw comes out of run(); the others are called all the same.
-void async_engine::turn::end(const std::shared_ptr<async_engine>& engine) {
-  const bool several = first_ != nullptr && first_->next != nullptr && kind_ == kind::awaited;
-  // What the handlers ask for is sent after the last of them, or when another thread has time.
-  const bool sends = several && expecting_ != nullptr && expecting_->claim_sending();
-  const auto keep = sends ? expecting_->shared_from_this() : nullptr;
-  hold_.unlock();
-
-  thrown_by_handlers guarded(*engine);
-  if (sends) expecting_->send_after_this();
-  if (later_ && !later_->events.empty()) guarded([&] { tell(engine); });
-  const auto complete_all = [&](detail::async_operation::calling how) {
-    while (first_ != nullptr) {
-      guarded([&] { std::exchange(first_, first_->next)->complete(how, engine->executor_); });
-    }
-  };
-  const bool posted = kind_ == kind::called;
-  if (posted) complete_all(detail::async_operation::calling::posted);
-  if (later_) {
-    for (auto& done : later_->drained) guarded(done);
-  }
-  if (several) {
-    std::shared_ptr<ended_calls> all;
-    guarded([&] {
-      all =
-          std::allocate_shared<ended_calls>(detail::call_allocator<ended_calls>(), ended_, first_);
-      first_ = nullptr;
-      all->ask_for_help(engine);
-    });
-    if (all != nullptr) all->run(*engine, guarded);
-  }
-  complete_all(engine->calling_);
-  later_.reset();
-  // A user who starts a call and is thrown at would take it for not started.
-  if (!posted && std::uncaught_exceptions() == 0) guarded.rethrow();
-}
-
 // --- the engine ----------------------------------------------------------------------------------
 
 async_engine::async_engine(const options& o, const value_codec& values, const async_options& a,
@@ -234,6 +71,7 @@ async_engine::async_engine(const options& o, const value_codec& values, const as
     : options_(o),
       values_(values),
       limits_(a),
+      plain_(routing::exchange::is_plain(o)),
       executor_(std::move(executor)),
       calling_(net::prefer(executor_, net::execution::blocking.possibly) == executor_
                    ? detail::async_operation::calling::here
@@ -309,7 +147,7 @@ void async_engine::answer_all(async_record& r, errc code, std::string_view why) 
   no.status = code;
   no.text = why;
   no.unsent = true;
-  call& c = r.op.what();
+  call& c = *r.what;
   for (std::size_t i = 0; i < c.size(); ++i) c.on_response(i, no, {});
 }
 
@@ -319,10 +157,10 @@ bool async_engine::begin(turn& t, async_record& r) {
   r.on = newest_;
   ++r.on->calls;
   if (r.op.everywhere) r.op.on_servers(r.on->set.map->own_names());
-  call& c = r.op.what();
-  if (!c.begin_step(0, values_)) return false;
+  if (r.op.everywhere) r.what = &r.op.what();
+  if (!r.what->begin_step(0, values_)) return false;
 
-  const std::size_t n = c.size();
+  const std::size_t n = r.what->size();
   if (forked_) {
     answer_all(r, errc::not_supported, "an asynchronous client does not outlive a fork");
     return false;
@@ -337,7 +175,7 @@ bool async_engine::begin(turn& t, async_record& r) {
   }
   requests_ += r.requests = n;
   bytes_ += r.op.bytes;
-  r.counted = true;
+  r.begun = true;
   if (usual_.second == nullptr || usual_.first != r.timeout) {
     usual_ = {r.timeout, &deadlines_[r.timeout]};
   }
@@ -347,21 +185,40 @@ bool async_engine::begin(turn& t, async_record& r) {
   return true;
 }
 
+bool async_engine::is_lone(async_record& r) const noexcept {
+  if (!plain_ || r.op.everywhere || r.what->size() != 1 || r.what->quiet()) return false;
+  auto& [what, server] = r.asks.emplace<async_record::lone_request>();
+  const routing::topology& map = *r.on->set.map;
+  if (r.what->request(0, what) || !protocol::names_item(what.op)) return false;
+  if (routing::make_fit(what, map, options_)) return false;
+  what.quiet = false;  // it may as well be answered
+  server = map.home(what.key);
+  if (server == routing::topology::no_server) return false;
+  const engine::server& s = *r.on->set.servers[server];
+  return s.custom() == nullptr && s.is_spotless();
+}
+
 void async_engine::prepare_step(async_record& r) {
+  for (const async_rider& rider : r.riders()) r.sent = r.sent || rider.sent;
+  if (!r.many.empty()) r.many.clear();
+  if (!is_lone(r)) prepare_exchange(r);
+}
+
+void async_engine::prepare_exchange(async_record& r) const {
   std::chrono::sys_seconds today{};
   if (!options_.gutter.empty()) {
     today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   }
-  r.exchange.emplace(r.op.what(), *r.on->set.map, options_, today);
-  r.exchange->prepare(r.op.everywhere ? routing::exchange::route::everywhere
-                                      : routing::exchange::route::by_key);
+  auto& x = r.asks.emplace<routing::exchange>(*r.what, *r.on->set.map, options_, today);
+  x.prepare(r.op.everywhere ? routing::exchange::route::everywhere
+                            : routing::exchange::route::by_key);
   make_riders(r);
 }
 
 void async_engine::make_riders(async_record& r) {
-  const std::size_t legs = r.exchange->legs().size();
+  const std::size_t legs = r.exchange()->legs().size();
   for (const async_rider& rider : r.riders()) r.sent = r.sent || rider.sent;
-  if (!r.many.empty()) r.many.clear();
+  r.many.clear();
   if (legs > 1) r.many = std::vector<async_rider>(legs);
 }
 
@@ -374,16 +231,14 @@ bool async_engine::admits(turn& t, async_record& r, server& s) {
 
 // Sends the exchange's legs on their way. False when none is under way afterwards.
 bool async_engine::launch(turn& t, async_record& r) noexcept {
-  const auto legs = r.exchange->legs();
+  if (r.lone() != nullptr) return launch_lone(t, r);
+  const auto legs = r.exchange()->legs();
   r.riding = 1;  // until all are launched
   const auto riders = r.riders();
   for (std::size_t i = 0; i < legs.size(); ++i) {
     const auto& s = r.on->set.servers[legs[i].server()];
     async_rider& rider = riders[i];
-    rider.leg = &legs[i];
-    rider.of = &r;
-    rider.on = nullptr;
-    rider.sent = rider.settled = rider.fresh = false;
+    rider.begin(r, &legs[i]);
     try {
       if (const auto& d = s->custom()) {
         r.sent = true;
@@ -404,21 +259,35 @@ bool async_engine::launch(turn& t, async_record& r) noexcept {
   return --r.riding != 0;
 }
 
+bool async_engine::launch_lone(turn& t, async_record& r) noexcept {
+  r.one.begin(r, nullptr);
+  r.riding = 2;  // it must not end under our hands
+  try {
+    async_channel& c = channel_of(r, r.lone()->server);
+    c.board(r.one);
+    c.pump(t);
+  } catch (...) {  // no memory
+    r.one.give_up(errc::out_of_memory, {});
+    return false;
+  }
+  return --r.riding != 0;
+}
+
 void async_engine::leg_is_done(turn& t, async_rider& r) noexcept {
   if (--r.of->riding == 0) go_on(t, *r.of);
 }
 
 // What is to be launched next: another round elsewhere, or the call's next step.
 bool async_engine::next(turn& t, async_record& r) {
-  if (r.exchange->has_next_round()) {
+  if (routing::exchange* const x = r.exchange(); x != nullptr && x->has_next_round()) {
     if (!r.ended && t.now() < r.deadline) {
-      r.exchange->next_round();
+      x->next_round();
       make_riders(r);
       return true;
     }
-    r.exchange->conclude();
+    x->conclude();
   }
-  if (r.ended || !r.op.what().begin_step(++r.step, values_)) return false;
+  if (r.ended || !r.what->begin_step(++r.step, values_)) return false;
   if (t.now() >= r.deadline) {
     answer_all(r, errc::timeout, no_answer_within(r.timeout));
     return false;
@@ -439,8 +308,8 @@ void async_engine::go_on(turn& t, async_record& r) noexcept {
     try {
       more = next(t, r);
     } catch (...) {  // no memory for another round
-      for (routing::leg& l : r.exchange->legs()) l.give_up(errc::out_of_memory, {});
-      r.exchange->conclude();
+      for (routing::leg& l : r.exchange()->legs()) l.give_up(errc::out_of_memory, {});
+      r.exchange()->conclude();
     }
     if (!more) return finish(t, r);
   } while (!launch(t, r));
@@ -448,8 +317,8 @@ void async_engine::go_on(turn& t, async_record& r) noexcept {
 
 void async_engine::give_up(turn& t, async_record& r, errc code, std::string_view why) noexcept {
   r.ended = r.ended || code != errc::timeout;
-  if (!r.exchange) return finish(t, r);  // it has not begun
-  ++r.riding;                            // it must not end under our hands
+  if (!r.begun) return finish(t, r);
+  ++r.riding;  // it must not end under our hands
   for (async_rider& rider : r.riders()) {
     if (rider.on == nullptr || rider.settled) continue;
     async_channel& c = *rider.on;
@@ -462,7 +331,7 @@ void async_engine::give_up(turn& t, async_record& r, errc code, std::string_view
 
 void async_engine::finish(turn& t, async_record& r) noexcept {
   detail::async_operation& op = r.op;
-  if (r.counted) {
+  if (r.begun) {
     requests_ -= r.requests;
     bytes_ -= op.bytes;
   }
@@ -481,7 +350,7 @@ void async_engine::cancel(ticket which, bool harmless) {
   turn t(*this, turn::kind::called);
   async_record* const r = find(which);
   if (r == nullptr) return;
-  if (harmless && !r->op.changes_nothing && r->exchange) {
+  if (harmless && !r->op.changes_nothing && r->begun) {
     if (r->sent) return;
     for (const async_rider& rider : r->riders()) {
       if (rider.sent) return;

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <memcxx/async_operation.hpp>
@@ -30,19 +31,24 @@ namespace memcxx::engine {
 class async_channel;
 struct async_record;
 
-// A leg on its way over a channel. The connection delivers to it, and it to the leg.
+// A leg on its way over a channel; or a lone request, for as long as nothing happens to it that a
+// leg would have to decide about. The connection delivers to it, and it to the leg or the call.
 struct async_rider final : protocol::response_handler, chained<async_rider> {
-  routing::leg* leg = nullptr;
+  routing::leg* leg = nullptr;  // none yet: a lone request
   async_record* of = nullptr;
   async_channel* on = nullptr;
   bool sent = false;     // something of it was submitted
   bool settled = false;  // every request has its outcome; noticed after the delivery
   bool fresh = false;    // it has waited for its connection to be opened
+  bool reused = false;   // a lone one's: see leg::begin
+
+  void begin(async_record& r, routing::leg* l) noexcept;
+  // No connection can be had, or the time is up: what has no outcome yet fails with this.
+  void give_up(errc code, std::string_view why) noexcept;
+  [[nodiscard]] bool heard() const noexcept { return leg == nullptr || leg->heard(); }
 
   std::span<char> on_value(std::uint32_t tag, const protocol::response& head,
-                           std::size_t size) noexcept override {
-    return leg->on_value(tag, head, size);
-  }
+                           std::size_t size) noexcept override;
   void on_response(std::uint32_t tag, const protocol::response& r) noexcept override;
 };
 
@@ -63,9 +69,11 @@ struct servers_in_use {
 
 // A call under way, in its operation's memory.
 struct async_record : chained<async_record> {
-  explicit async_record(detail::async_operation& o) noexcept : op(o) {}
+  explicit async_record(detail::async_operation& o) noexcept
+      : op(o), what(o.everywhere ? nullptr : &o.what()) {}
 
   detail::async_operation& op;
+  call* what;  // op's, once it knows its servers
   servers_in_use* on = nullptr;
   clock::time_point began{};
   clock::time_point deadline{};
@@ -74,14 +82,25 @@ struct async_record : chained<async_record> {
   std::size_t riding = 0;    // legs without an outcome, and one while they are launched
   unsigned step = 0;
   std::uint32_t seat = none;      // of its ticket
-  bool counted = false;           // in requests and bytes under way
+  bool begun = false;             // it is counted, and has a deadline
   bool ended = false;             // cancelled: no more rounds, no more steps
   bool sent = false;              // something of it, whatever its riders now do
   async_rider one;                // the rider of the common call
   std::vector<async_rider> many;  // of others; as long as the exchange's legs
-  std::optional<routing::exchange> exchange;
+  // One request to one server that nothing is held against: what most calls ask for.
+  struct lone_request {
+    protocol::request what;
+    std::uint32_t server = 0;
+  };
+  std::variant<std::monostate, lone_request, routing::exchange> asks;
 
   static constexpr std::uint32_t none = UINT32_MAX;
+  [[nodiscard]] lone_request* lone() noexcept { return std::get_if<lone_request>(&asks); }
+  [[nodiscard]] routing::exchange* exchange() noexcept {
+    return std::get_if<routing::exchange>(&asks);
+  }
+  // Makes an exchange of a lone request. Its leg knows it as sent.
+  routing::leg& make_leg() noexcept;
   [[nodiscard]] std::span<async_rider> riders() noexcept {
     return many.empty() ? std::span<async_rider>(&one, 1) : std::span<async_rider>(many);
   }
@@ -180,8 +199,11 @@ class async_engine : public detail::async_core,
   void set_deadline(turn& t, async_record& r, std::chrono::milliseconds timeout) noexcept;
   bool begin(turn& t, async_record& r);
   void prepare_step(async_record& r);
+  bool is_lone(async_record& r) const noexcept;
+  void prepare_exchange(async_record& r) const;
   static void make_riders(async_record& r);
   bool launch(turn& t, async_record& r) noexcept;
+  bool launch_lone(turn& t, async_record& r) noexcept;
   bool next(turn& t, async_record& r);
   void go_on(turn& t, async_record& r) noexcept;
   void leg_is_done(turn& t, async_rider& r) noexcept;
@@ -209,6 +231,7 @@ class async_engine : public detail::async_core,
   const options& options_;
   const value_codec& values_;
   const async_options limits_;
+  const bool plain_;            // each request goes to one server, whatever it answers
   net::any_io_executor executor_;
   // How a turn that Asio began calls handlers: it runs where the executor says.
   const detail::async_operation::calling calling_;
