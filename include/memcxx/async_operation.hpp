@@ -144,27 +144,28 @@ template <class Command>
 class owned {
  public:
   explicit owned(Command&& c) : command_(std::move(c)) {
-    if constexpr (requires { command_.key; }) key_ = command_.key.size();
-    if constexpr (requires { command_.group; }) key_ = command_.group.size();
-    if constexpr (requires { command_.value; }) value_ = command_.value.size();
     if (bytes() > near_.size()) far_ = std::make_unique_for_overwrite<char[]>(bytes());
-    char* const at = data();
-    const auto copy = [](char* to, std::string_view from) {
-      if (!from.empty()) std::memcpy(to, from.data(), from.size());
-    };
-    if constexpr (requires { command_.key; }) copy(at, command_.key);
-    if constexpr (requires { command_.group; }) copy(at, command_.group);
-    if constexpr (requires { command_.value; }) copy(at + key_, command_.value);
+    char* at = far_ ? far_.get() : near_.data();
+    for_each(command_, [&at](std::string_view& view) {
+      if (view.empty()) return;
+      std::memcpy(at, view.data(), view.size());
+      at += view.size();
+    });
   }
   // The command, whose views are good for as long as this object stays where it is.
   const Command& settle() noexcept {
-    const char* const at = data();
-    if constexpr (requires { command_.key; }) command_.key = {at, key_};
-    if constexpr (requires { command_.group; }) command_.group = {at, key_};
-    if constexpr (requires { command_.value; }) command_.value = {at + key_, value_};
+    const char* at = far_ ? far_.get() : near_.data();
+    for_each(command_, [&at](std::string_view& view) {
+      view = {at, view.size()};
+      at += view.size();
+    });
     return command_;
   }
-  [[nodiscard]] std::size_t bytes() const noexcept { return key_ + value_; }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t n = 0;
+    for_each(command_, [&n](const std::string_view& view) { n += view.size(); });
+    return n;
+  }
   [[nodiscard]] bool changes_nothing() const noexcept {
     if constexpr (std::is_same_v<Command, commands::get> ||
                   std::is_same_v<Command, commands::get_into>) {
@@ -178,11 +179,14 @@ class owned {
   }
 
  private:
-  char* data() noexcept { return far_ ? far_.get() : near_.data(); }
+  // What it refers to.
+  static void for_each(auto& command, const auto& f) {
+    if constexpr (requires { command.key; }) f(command.key);
+    if constexpr (requires { command.group; }) f(command.group);
+    if constexpr (requires { command.value; }) f(command.value);
+  }
 
   Command command_;
-  std::size_t key_ = 0;
-  std::size_t value_ = 0;
   std::array<char, 64> near_;  // NOLINT: what is not written is not read
   std::unique_ptr<char[]> far_;
 };
@@ -287,27 +291,34 @@ class work_elsewhere {
   static constexpr bool is_here =
       defaults_to<net::system_executor> && defaults_to<net::io_context::executor_type>;
 
+  // As net::executor_work_guard, which has two executors.
+  struct any_work {
+    explicit any_work(const net::any_io_executor& e)
+        : busy(net::prefer(e, net::execution::outstanding_work.tracked)) {}
+    net::any_io_executor busy;
+  };
+  struct none {
+    static constexpr bool has_value() noexcept { return false; }
+  };
+  static constexpr bool is_any = std::is_same_v<executor, net::any_io_executor>;
+  using work =
+      std::conditional_t<is_any, any_work,
+                         std::conditional_t<is_here, none, net::executor_work_guard<executor>>>;
+
  public:
   work_elsewhere(const Handler& handler, const net::any_io_executor& io) {
     if constexpr (!is_here) {
       const executor& at = net::get_associated_executor(handler, io);
-      if constexpr (std::is_same_v<executor, net::any_io_executor>) {
+      if constexpr (is_any) {
         if (at == io) return;
       }
-      guard_.emplace(at);
+      work_.emplace(at);
     }
   }
-  [[nodiscard]] bool is_any() const noexcept {
-    if constexpr (is_here) return false;
-    return guard_.has_value();
-  }
+  [[nodiscard]] bool has_any() const noexcept { return work_.has_value(); }
 
  private:
-  struct none {
-    static constexpr bool has_value() noexcept { return false; }
-  };
-  [[no_unique_address]] std::conditional_t<
-      is_here, none, std::optional<net::executor_work_guard<executor>>> guard_;
+  [[no_unique_address]] std::conditional_t<is_here, none, std::optional<work>> work_;
 };
 
 template <class Job, class Handler>
@@ -354,7 +365,7 @@ class operation_of final : public async_operation {
     allocator a(net::get_associated_allocator(handler));
     std::destroy_at(this);
     traits::deallocate(a, this, 1);
-    if (how == calling::here && !work.is_any()) {
+    if (how == calling::here && !work.has_any()) {
       net::get_associated_cancellation_slot(handler).clear();
       std::move(handler)(std::move(answer));
       return;

@@ -19,12 +19,6 @@ async_channel::~async_channel() {
   end_link();
 }
 
-void async_channel::board(async_rider& r) noexcept {
-  r.on = this;
-  r.fresh = link_ == nullptr;
-  waiting_.push_back(r);
-}
-
 // --- what is ready when --------------------------------------------------------------------------
 
 template <class What>

@@ -33,7 +33,11 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   [[nodiscard]] std::size_t load() const noexcept { return waiting_.size() + riding_.size(); }
 
   // A leg for this server, to be submitted when there is room. Call pump() then.
-  void board(async_rider& r) noexcept;
+  void board(async_rider& r) noexcept {
+    r.on = this;
+    r.fresh = link_ == nullptr;
+    waiting_.push_back(r);
+  }
   // Does what can be done without waiting: dial, submit, and send at once or with what follows.
   void pump(turn& t) noexcept;
   // The rider leaves before its end; each of its requests gets this outcome.

@@ -75,7 +75,7 @@ struct async_record : chained<async_record> {
   detail::async_operation& op;
   call* what;  // op's, once it knows its servers
   servers_in_use* on = nullptr;
-  clock::time_point began{};
+  clock::time_point began{};  // or shortly before
   clock::time_point deadline{};
   std::chrono::milliseconds timeout{};
   std::size_t requests = 0;  // what it counts for in max_requests
@@ -151,12 +151,20 @@ class async_engine : public detail::async_core,
       awaited,  // by Asio: what ends may run at once
       last,     // by the context's end: nothing runs any more
     };
-    turn(async_engine& e, kind k);
-    ~turn() noexcept(false);
+    turn(async_engine& e, kind k) : engine_(e), hold_(e.lock_), kind_(k) {}
+    // Most turns of users end nothing, and have nothing to do without the lock.
+    ~turn() noexcept(false) {
+      if (first_ != nullptr || later_) end();
+    }
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
-    void complete(detail::async_operation& op) noexcept;
+    void complete(detail::async_operation& op) noexcept {
+      op.next = nullptr;
+      ++ended_;
+      (last_ != nullptr ? last_->next : first_) = &op;
+      last_ = &op;
+    }
     // The callers that are answered in this turn are likely to ask for more over this channel: all
     // of that goes out in one write.
     void expect_more(async_channel& c) noexcept { expecting_ = &c; }
@@ -179,7 +187,8 @@ class async_engine : public detail::async_core,
       std::vector<std::shared_ptr<const void>> gone;
     };
     after& later() noexcept { return later_ ? *later_ : later_.emplace(); }
-    void end(const std::shared_ptr<async_engine>& engine);
+    void end();
+    void call_all(const std::shared_ptr<async_engine>& engine);
     void tell(const std::shared_ptr<async_engine>& engine) const;
 
     async_engine& engine_;
@@ -206,15 +215,20 @@ class async_engine : public detail::async_core,
   bool launch_lone(turn& t, async_record& r) noexcept;
   bool next(turn& t, async_record& r);
   void go_on(turn& t, async_record& r) noexcept;
-  void leg_is_done(turn& t, async_rider& r) noexcept;
+  void leg_is_done(turn& t, async_rider& r) noexcept {
+    if (--r.of->riding == 0) go_on(t, *r.of);
+  }
   void give_up(turn& t, async_record& r, errc code, std::string_view why) noexcept;
   void answer_all(async_record& r, errc code, std::string_view why) noexcept;
   void finish(turn& t, async_record& r) noexcept;
-  void leave_servers(turn& t, async_record& r) noexcept;
+  void leave_servers(turn& t, const servers_in_use& s) noexcept;
   static bool admits(turn& t, async_record& r, server& s);
   async_channel& channel_of(async_record& r, std::uint32_t server);
   void unlearn(const async_channel& gone) noexcept;
-  void arm(turn& t, clock::time_point when);
+  void arm(turn& t, clock::time_point when) {
+    if (!armed_ || *armed_ > when) set_timer(t, when);
+  }
+  void set_timer(turn& t, clock::time_point when);
   void on_timer();
   // Nobody may be waiting any more for what the connection owes: it is closed once nothing has come
   // for options::timeout.
@@ -231,7 +245,7 @@ class async_engine : public detail::async_core,
   const options& options_;
   const value_codec& values_;
   const async_options limits_;
-  const bool plain_;            // each request goes to one server, whatever it answers
+  const bool plain_;  // each request goes to one server, whatever it answers
   net::any_io_executor executor_;
   // How a turn that Asio began calls handlers: it runs where the executor says.
   const detail::async_operation::calling calling_;
@@ -260,6 +274,8 @@ class async_engine : public detail::async_core,
   std::map<std::chrono::milliseconds, deadlines> deadlines_;
   std::pair<std::chrono::milliseconds, deadlines*> usual_{};  // where the last one was put
   deadlines late_;
+  clock::time_point looked_{};              // at the clock, for a call that began,
+  std::uint64_t looked_at_ = 0;             // and at how many cycles
   std::optional<net::steady_timer> timer_;  // until the context ends
   std::optional<clock::time_point> armed_;
   fork_registration registration_{*this, fork_rank::engine};  // the last member

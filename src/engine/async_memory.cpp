@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 #include <memcxx/async_operation.hpp>
 
@@ -36,29 +37,34 @@ struct pile {
   std::size_t count;
 };
 
-thread_local constinit std::array<pile, sizes> piles{};
-thread_local constinit bool thread_ends = false;
+struct memory_of_thread {
+  enum class state : std::uint8_t { fresh, kept, over };
+  state now = state::fresh;
+  std::array<pile, sizes> piles{};
 
-void clear() noexcept {
-  for (pile& p : piles) {
-    while (p.first != nullptr) {
-      piece* const gone = p.first;
-      p.first = gone->next;
-      ::operator delete(gone);
+  void clear() noexcept {
+    now = state::over;
+    for (pile& p : piles) {
+      while (p.first != nullptr) ::operator delete(std::exchange(p.first, p.first->next));
+      p.count = 0;
     }
-    p.count = 0;
-  }
-}
-
-// Ends with the thread, if it was ever looked at.
-struct clearing {
-  bool set = false;
-  ~clearing() {
-    thread_ends = true;
-    clear();
   }
 };
-thread_local clearing at_the_end;
+thread_local constinit memory_of_thread own;
+
+// Ends with the thread, if it was looked at. What else ends with it may have calls' memory, too.
+struct clearing {
+  bool begun = false;
+  ~clearing() { own.clear(); }
+};
+thread_local constinit clearing at_the_end;
+
+[[gnu::noinline]] bool begin_to_keep() noexcept {
+  if (!keeps || own.now == memory_of_thread::state::over) return false;
+  at_the_end.begun = true;
+  own.now = memory_of_thread::state::kept;
+  return true;
+}
 
 constexpr std::size_t size_of(std::size_t bytes) noexcept { return (bytes - 1) / grain; }
 
@@ -67,21 +73,19 @@ constexpr std::size_t size_of(std::size_t bytes) noexcept { return (bytes - 1) /
 void* call_memory::take(std::size_t bytes) {
   const std::size_t size = size_of(bytes);
   if (size >= sizes) return ::operator new(bytes);
-  pile& p = piles[size];
+  pile& p = own.piles[size];
   if (p.first == nullptr) return ::operator new((size + 1) * grain);
-  piece* const taken = p.first;
-  p.first = taken->next;
   --p.count;
-  return taken;
+  return std::exchange(p.first, p.first->next);
 }
 
 void call_memory::give_back(void* what, std::size_t bytes) noexcept {
   const std::size_t size = size_of(bytes);
-  if (!keeps || size >= sizes || piles[size].count == most_kept || thread_ends) {
-    return ::operator delete(what);
-  }
-  pile& p = piles[size];
-  if (p.count == 0) at_the_end.set = true;
+  if (size >= sizes) return ::operator delete(what);
+  memory_of_thread& mine = own;
+  pile& p = mine.piles[size];
+  if (mine.now != memory_of_thread::state::kept && !begin_to_keep()) return ::operator delete(what);
+  if (p.count == most_kept) return ::operator delete(what);
   p.first = ::new (what) piece{p.first};
   ++p.count;
 }

@@ -9,15 +9,6 @@
 
 namespace memcxx::engine {
 
-async_engine::turn::turn(async_engine& e, kind k) : engine_(e), hold_(e.lock_), kind_(k) {}
-
-void async_engine::turn::complete(detail::async_operation& op) noexcept {
-  op.next = nullptr;
-  ++ended_;
-  (last_ != nullptr ? last_->next : first_) = &op;
-  last_ = &op;
-}
-
 void async_engine::turn::call_later(std::vector<std::move_only_function<void()>> all) noexcept {
   if (!all.empty()) later().drained = std::move(all);
 }
@@ -107,22 +98,17 @@ class async_engine::ended_calls : public std::enable_shared_from_this<ended_call
   std::atomic<std::size_t> at_{0};
 };
 
-// Most turns of users end nothing, and have nothing to do without the lock. The others keep the
-// engine: what they call may be the end of the client.
-async_engine::turn::~turn() noexcept(false) {
-  if (first_ == nullptr && !later_) return;
+// What is called may be the end of the client: the engine stays until all were called.
+void async_engine::turn::end() {
   const auto engine = engine_.shared_from_this();
-  if (kind_ != kind::last) {
-    end(engine);
-    return;
-  }
+  if (kind_ != kind::last) return call_all(engine);
   hold_.unlock();
   while (first_ != nullptr) std::exchange(first_, first_->next)->discard();
   later_.reset();
 }
 
 // What handlers and callbacks throw comes out of run(); the others are called all the same.
-void async_engine::turn::end(const std::shared_ptr<async_engine>& engine) {
+void async_engine::turn::call_all(const std::shared_ptr<async_engine>& engine) {
   const bool several = first_ != nullptr && first_->next != nullptr && kind_ == kind::awaited;
   // What the handlers ask for is sent after the last of them, or when another thread has time.
   const bool sends = several && expecting_ != nullptr && expecting_->claim_sending();
