@@ -88,10 +88,15 @@ void async_channel::send_soon() {
 
 void async_channel::post_sending() {
   net::post(engine_.executor_, [engine = engine_.shared_from_this(), self = shared_from_this()] {
-    turn t(*engine, turn::kind::awaited);
-    self->sending_posted_ = false;
-    self->guarded(t, [&] { self->send(t); });
+    self->send_posted();
   });
+}
+
+// Or it was sent already.
+void async_channel::send_posted() {
+  turn t(engine_, turn::kind::awaited);
+  if (!std::exchange(sending_posted_, false)) return;
+  guarded(t, [&] { send(t); });
 }
 
 void async_channel::send_after_this() noexcept {

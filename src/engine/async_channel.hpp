@@ -62,6 +62,8 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   [[nodiscard]] bool claim_sending() noexcept { return !std::exchange(sending_posted_, true); }
   // Uses it, without the lock: what is asked for until this thread is done goes out in one write.
   void send_after_this() noexcept;
+  // This thread is done, and may as well be the one that sends.
+  void send_posted();
 
  private:
   void dial_on(turn& t);

@@ -137,6 +137,7 @@ void async_engine::turn::call_all(const std::shared_ptr<async_engine>& engine) {
       all->ask_for_help(engine);
     });
     if (all != nullptr) all->run(*engine, guarded);
+    if (keep != nullptr) guarded([&] { keep->send_posted(); });
   }
   complete_all(engine->calling_);
   later_.reset();
