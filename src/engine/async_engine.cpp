@@ -29,18 +29,6 @@ class no_answer_within {
   std::size_t size_ = 0;
 };
 
-// Cycles of a counter that costs a quarter of what steady_clock does, where there is one.
-std::optional<std::uint64_t> cycles() noexcept {
-#if defined(__x86_64__)
-  return __builtin_ia32_rdtsc();
-#else
-  return std::nullopt;
-#endif
-}
-// So many are less than few_cycles_take, on any processor of more than 500 MHz.
-constexpr std::uint64_t few_cycles = 1U << 19U;
-constexpr std::chrono::microseconds few_cycles_take{1100};
-
 // A context's list of engines, which end with it.
 class ending_with_context final : public net::execution_context::service {
  public:
@@ -134,20 +122,15 @@ void async_engine::start(ticket which, std::chrono::milliseconds timeout) noexce
   if (async_record* const r = find(which); r != nullptr) run(t, *r, timeout);
 }
 
-// What is read for every call is to cost little. The time may have been read shortly before: that
-// is added, so that no call ends early. Only calls that may take long end so much late.
+// No call ends early, and only those that may take long end a little late.
 inline void async_engine::set_deadline(turn& t, async_record& r,
                                        std::chrono::milliseconds timeout) noexcept {
+  const auto now =
+      timeout < 16 * async_clock::slack ? async_clock::time{.at = t.now()} : clock_.look();
   r.timeout = timeout;
-  const auto at = cycles();
-  const bool again = at && *at - looked_at_ < few_cycles && timeout >= 16 * few_cycles_take;
-  if (!again) {
-    looked_at_ = at.value_or(0);
-    looked_ = t.now();
-  }
-  r.began = looked_;
-  r.deadline = looked_ + timeout;
-  if (again) r.deadline += few_cycles_take;
+  r.began = now.at;
+  r.deadline = now.at + timeout;
+  if (!now.exact) r.deadline += async_clock::slack;
 }
 
 inline void async_engine::run(turn& t, async_record& r,

@@ -21,6 +21,7 @@
 
 #include <memcxx/async_operation.hpp>
 
+#include "engine/async_clock.hpp"
 #include "engine/chain.hpp"
 #include "engine/fork_guard.hpp"
 #include "engine/server.hpp"
@@ -274,8 +275,7 @@ class async_engine : public detail::async_core,
   std::map<std::chrono::milliseconds, deadlines> deadlines_;
   std::pair<std::chrono::milliseconds, deadlines*> usual_{};  // where the last one was put
   deadlines late_;
-  clock::time_point looked_{};              // at the clock, for a call that began,
-  std::uint64_t looked_at_ = 0;             // and at how many cycles
+  async_clock clock_;                       // for calls that begin
   std::optional<net::steady_timer> timer_;  // until the context ends
   std::optional<clock::time_point> armed_;
   fork_registration registration_{*this, fork_rank::engine};  // the last member
