@@ -307,6 +307,7 @@ class work_elsewhere {
 
  public:
   work_elsewhere(const Handler& handler, const net::any_io_executor& io) {
+    if (!io) throw net::execution::bad_executor();  // the context has ended
     if constexpr (!is_here) {
       const executor& at = net::get_associated_executor(handler, io);
       if constexpr (is_any) {

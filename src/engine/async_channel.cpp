@@ -347,6 +347,7 @@ void async_channel::lost(turn& t) {
   }
   while (!riding_.empty()) {
     async_rider& r = riding_.front();
+    if (r.leg == nullptr) r.give_up(code, wire.failure_text());
     if (r.leg->lost(wire)) {
       r.sent = false;
       r.fresh = true;
