@@ -64,7 +64,8 @@ concept token =
 // Threads: safe to share; copies are cheap and share servers and connections. Handlers run on their
 // associated executor, or the client's when they have none, and never inside the function that
 // starts an operation. Codecs and drivers run while the client is locked: they must not use it.
-// Associated allocators hold an operation's memory, and associated cancellation slots end it:
+// Associated allocators hold an operation's memory (without one, the thread's last call's is used
+// again), and associated cancellation slots end it:
 // - its caller returns at once with errc::cancelled, and nobody else ever sees its reply;
 // - `total` is heeded by what changes nothing, and by anything that was not sent yet; `partial` and
 //   `terminal` also by what was sent, and may have been or yet be executed.

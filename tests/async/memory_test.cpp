@@ -140,11 +140,11 @@ TEST_F(memory, of_a_request_in_flight) {
   print("set of 20 bytes: callback", set.bytes, set.allocations);
   print("get<std::string>: callback", typed.bytes, typed.allocations);
   print("get in a coroutine of its own", coroutine.bytes, coroutine.allocations);
-  EXPECT_LT(first.bytes, 2'200);
-  EXPECT_LT(kept, 1'250);
-  EXPECT_LT(get.bytes, 960);
-  EXPECT_LT(set.bytes, 800);
-  EXPECT_LT(typed.bytes, 960);
+  EXPECT_LT(first.bytes, 1'600);
+  EXPECT_LT(kept, 300);
+  EXPECT_LT(get.bytes, 1'250);
+  EXPECT_LT(set.bytes, 1'100);
+  EXPECT_LT(typed.bytes, 1'200);
   EXPECT_LT(coroutine.bytes, 3'000);
   EXPECT_LE(get.allocations, 1.1);
   EXPECT_LE(set.allocations, 1.1);
