@@ -1,6 +1,8 @@
 // One request over an idle connection, and its answer: what most calls are, and all that a queue is
 // for is left out. Whatever is not as it mostly is becomes a request in flight like any other.
 // Never here: more than one request, failures.
+#include <algorithm>
+
 #include <memcxx/protocol/binary.hpp>
 #include <memcxx/protocol/classic.hpp>
 #include <memcxx/protocol/meta.hpp>
@@ -28,7 +30,8 @@ std::string_view connection::state::ask(request& r) {
   const bool idle = waiting.empty() && failure == errc::ok && out.unsent() == 0 && in.empty() &&
                     quiet_run == 0 && !line_open && speaks != protocol_choice::automatic;
   const bool has_value = protocol::carries_value(r.op);
-  if (!idle || r.quiet || (has_value && r.value.size() > options.copy_below)) return {};
+  if (!idle || r.quiet || !protocol::names_item(r.op)) return {};
+  if (r.value.size() > std::min(options.copy_below, options.max_value_size)) return {};
   const wire_form form = form_for(r);
   if (!protocol::is_plain(r) && check(r, form)) return {};
 

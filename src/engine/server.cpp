@@ -138,7 +138,14 @@ server::claim server::wait_claim(clock::time_point deadline, std::size_t most, t
   std::vector<std::unique_ptr<link>> dead;
   std::unique_lock hold(lock_);
   const bool stands_back = t == turn::after_others && waiters_.load() != 0;
-  ++waiters_;
+  struct counted {
+    explicit counted(std::atomic<std::size_t>& in) noexcept : count(in) { ++count; }
+    ~counted() { --count; }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    std::atomic<std::size_t>& count;
+  };
+  const counted here(waiters_);
   claim c;
   for (bool first = true;; first = false) {
     const auto now = clock::now();
@@ -146,7 +153,6 @@ server::claim server::wait_claim(clock::time_point deadline, std::size_t most, t
     if (c.granted() || now >= deadline) break;
     freed_.wait_until(hold, deadline);
   }
-  --waiters_;
   return c;
 }
 

@@ -211,6 +211,7 @@ TEST(asking, is_for_an_idle_connection_alone) {
 
 TEST(asking, leaves_to_submit_what_it_cannot_carry) {
   const std::string large(20'000, 'x');
+  const std::string long_value(1001, 'x');
   for (request r :
        {request{.op = verb::set, .quiet = true, .key = "k", .value = "v"},
         request{.op = verb::set, .key = "k", .value = large},
