@@ -442,10 +442,15 @@ inline bool leg::is_another(const protocol::request& r,
                             const protocol::request& first) const noexcept {
   const exchange& x = *owner_;
   if (!x.differs_by_key_) {
-    const bool alike = r.op == first.op && r.quiet && r.flags == first.flags &&
-                       r.ttl == first.ttl && r.wants == first.wants && r.cas == 0 &&
-                       r.opaque == 0 && !r.invalidate;
-    if (!alike || r.value.size() > x.options_.max_value_size) return false;
+    const bool alike =
+        r.op == first.op && r.wants == first.wants && r.cas == 0 && r.opaque == 0 && !r.invalidate;
+    if (!alike) return false;
+    if (r.op == verb::get) {
+      if (!is_repeatable(r)) return false;
+    } else if (!r.quiet || r.flags != first.flags || r.ttl != first.ttl ||
+               r.value.size() > x.options_.max_value_size) {
+      return false;
+    }
   }
   return !x.checks_late_ || !exchange::check_key(first.prefix, r.key, x.any_byte_);
 }
@@ -502,6 +507,12 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
     in_run = begins_run;
     submit(c, as, index, r);
     r.quiet = given;  // the one after the next is made of it
+    const std::size_t before = next_;
+    if (begins_run && takes_more) takes_more = submit_more(c, as, r);
+    if (next_ != before) {
+      more = next(index, *one);
+      continue;
+    }
     index = following;
     std::swap(one, after);
   }
