@@ -17,6 +17,7 @@
 #include <memcxx/connection.hpp>
 #include <memcxx/options.hpp>
 
+#include "protocol/key_bytes.hpp"
 #include "routing/topology.hpp"
 
 namespace memcxx::routing {
@@ -156,8 +157,13 @@ class exchange {
   [[nodiscard]] static bool carries_any_byte(const options& o) noexcept {
     return o.protocol == protocol_choice::meta || o.protocol == protocol_choice::binary;
   }
-  static protocol::refusal check_key(std::string_view prefix, std::string_view key,
-                                     bool any_byte) noexcept;
+  // As protocol::check_key, in line for what is mostly so.
+  [[gnu::always_inline]] static protocol::refusal check_key(std::string_view prefix,
+                                                            std::string_view key,
+                                                            bool any_byte) noexcept {
+    if (protocol::key_bytes::is_surely_fit(prefix, key)) return {};
+    return protocol::check_key(prefix, key, any_byte);
+  }
   static protocol::refusal fit(protocol::request& r, const topology& t, const options& o) noexcept;
   void deliver(std::uint32_t index, const protocol::response& r, std::string_view server) noexcept;
   void refuse(std::uint32_t index, errc code, std::string_view why) noexcept;
