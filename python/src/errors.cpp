@@ -24,6 +24,21 @@ nb::object exception_of(const error& e) {
   return make(text(name_of(e.code())), text(e.message()), text(e.server()), item);
 }
 
+nb::object exception_of(nb::python_error& e) {
+  e.restore();
+#if PY_VERSION_HEX >= 0x030c0000
+  return nb::steal(PyErr_GetRaisedException());
+#else
+  PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  const nb::object mine = nb::steal(type);
+  const nb::object where = nb::steal(traceback);
+  if (where.is_valid()) PyException_SetTraceback(value, where.ptr());
+  return nb::steal(value);
+#endif
+}
+
 void raise(const error& e) {
   const nb::object made = exception_of(e);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());

@@ -15,5 +15,8 @@ namespace nb = nanobind;
 [[noreturn]] void raise(const error& e);
 // The exception without raising it.
 nb::object exception_of(const error& e);
+// The exception that was caught, which is gone from `e` then. Before Python 3.12 e.value() may be
+// less: a str that the exception would yet have been made of, or nothing.
+nb::object exception_of(nb::python_error& e);
 
 }  // namespace memcxx::python

@@ -234,9 +234,13 @@ nb::object reading::object_of(const entry& e, const pickling& p) {
 
 nb::dict reading::dict(nb::handle keys, const pickling& p, bool errors_too) {
   nb::dict out;
+  if (!out.is_valid()) throw nb::python_error();
   const auto set = [&](std::size_t i, const nb::object& value) {
     PyObject* const key = NB_TUPLE_GET_ITEM(keys.ptr(), static_cast<Py_ssize_t>(i));
-    if (PyDict_SetItem(out.ptr(), key, value.ptr()) != 0) throw nb::python_error();
+    // There is no object where there was no memory for it.
+    if (!value.is_valid() || PyDict_SetItem(out.ptr(), key, value.ptr()) != 0) {
+      throw nb::python_error();
+    }
   };
   const bool plain = form_ == form::typed;
   for (std::size_t i = 0; i < count_; ++i) {
@@ -259,9 +263,10 @@ nb::dict reading::dict(nb::handle keys, const pickling& p, bool errors_too) {
     nb::object value;
     try {
       value = object_of(e, p);
-    } catch (const nb::python_error& failed) {
+      if (!value.is_valid()) throw nb::python_error();
+    } catch (nb::python_error& failed) {
       if (!failed.matches(PyExc_Exception)) throw;
-      value = nb::borrow(failed.value());
+      value = exception_of(failed);
     }
     set(i, value);
   }

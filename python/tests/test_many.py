@@ -4,6 +4,7 @@ that one path of a value does what the other does."""
 from __future__ import annotations
 
 import gc
+import pickle
 import sys
 import threading
 
@@ -405,6 +406,27 @@ def test_a_pickle_that_raises_among_many(make, flush):
     with pytest.raises(SystemExit):
         c.get_many(["a", "bad", "z"], errors_too=True)
     assert c.get_many(["a", "z"]) == {"a": 1, "z": "z"}
+
+
+@pytest.mark.parametrize("dialect,like,stored,kind", [
+    ("native", {"a": 1}, b"\x81\x90\x01", TypeError),  # a list is a key
+    ("native", 7, b"9" * 5000, ValueError),  # more digits than Python reads at once
+    ("pymemcache", [1], b"(", EOFError), ("pymemcache", [1], b".", pickle.UnpicklingError),
+    ("pymemcache", [1], b"I12x\n.", ValueError),
+    ("pymemcache", [1], b"cos\nnosuch\n.", AttributeError)])
+def test_what_python_raises_is_an_exception_among_the_values(make, flush, dialect, like, stored,
+                                                             kind):
+    """Not the text of one."""
+    if kind is ValueError and not hasattr(sys, "get_int_max_str_digits"):
+        pytest.skip("this Python reads any number of digits")
+    c = make(flush, dialect=dialect)
+    c.set("k", like)
+    c.store_raw("set", "k", stored, c.get_raw("k")[1])
+    c.set("a", 1)
+    found = c.get_many(["a", "k"], errors_too=True)
+    assert isinstance(found.pop("k"), kind) and found == {"a": 1}
+    with pytest.raises(kind):
+        c.get_many(["a", "k"])
 
 
 # --- large values

@@ -288,3 +288,49 @@ def test_nothing_is_left_at_the_end_of_a_process(flush):
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script), flush],
                          capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_every_allocation_of_pythons_that_fails(flush):
+    """Whatever cannot be made is an error, and nothing else is another value."""
+    pytest.importorskip("_testcapi")
+    script = """
+        import sys, _testcapi
+        import memcxx
+
+        made = {}
+        def dumps(value):
+            data = repr(value).encode()
+            made[data] = value
+            return data
+        def loads(data):
+            return made[data]
+        c = memcxx.Client(sys.argv[1], dialect="pymemcache", dumps=dumps, loads=loads, timeout=30)
+        pairs = {"i": 1, "big": 10**30, "s": "text", "b": b"bytes", "l": [1], "t": (2, 3),
+                 "large": b"q" * 100_000, "long": "e" * 3000}
+        assert c.set_many(pairs) == {}
+        calls = [(lambda: c.get_many(pairs), pairs), (lambda: c.set_many(pairs), {}),
+                 (lambda: {k: c.get(k) for k in ("i", "large", "s", "l")},
+                  {k: pairs[k] for k in ("i", "large", "s", "l")}),
+                 (lambda: c.set_many_raw([("x", b"x", 1)]), {}),
+                 (lambda: c.get_raw("large")[0], pairs["large"]),
+                 (lambda: c.get_many(pairs, errors_too=True), None)]
+        for call, expected in calls:
+            for n in range(120):
+                try:
+                    _testcapi.set_nomemory(n, n + 1)
+                    try:
+                        found = call()
+                    finally:
+                        _testcapi.remove_mem_hooks()
+                except (MemoryError, SystemError):  # the second is Python's own
+                    continue
+                if expected is not None:
+                    assert found == expected, (n, found)
+                    continue
+                assert found.keys() == pairs.keys()
+                for key, value in found.items():
+                    assert value == pairs[key] or isinstance(value, Exception), (n, key, value)
+        """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script), flush],
+                         capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stderr) == (0, "")
