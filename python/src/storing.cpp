@@ -20,17 +20,20 @@ bool within(const char* p, const std::string& s) noexcept {
 }
 
 // Plain bytes have flags 0 and are as they are in every dialect, unless they are compressed, split,
-// or have their key before them.
-std::size_t longest_plain(const value_options& v, const store_options& o) noexcept {
+// or have their key before them: that takes the empty ones, too.
+std::size_t plain_below(const value_options& v, const store_options& o) noexcept {
   if (v.hash_long_keys) return 0;
-  const auto limit = [](std::size_t n) { return n == 0 ? SIZE_MAX : n; };
-  return std::min(limit(o.min_compress.value_or(v.min_compress)), limit(v.split_over));
+  const auto above = [](std::size_t n) { return n == 0 || n == SIZE_MAX ? SIZE_MAX : n + 1; };
+  return std::min(above(o.min_compress.value_or(v.min_compress)), above(v.split_over));
 }
+
+// The place in errors_ of one for which there was no memory.
+constexpr std::uint32_t no_words = UINT32_MAX;
 
 }  // namespace
 
 storing::storing(protocol::verb op, std::size_t n, const store_options& o, const value_options& v)
-    : op_(op), options_(o), min_compress_(o.min_compress), longest_plain_(longest_plain(v, o)) {
+    : op_(op), options_(o), min_compress_(o.min_compress), plain_below_(plain_below(v, o)) {
   options_.min_compress.reset();
   if (n > 1) entries_ = memory_.array<entry>(n);
 }
@@ -45,7 +48,7 @@ void storing::add(std::string_view key, nb::handle object, const pickling& p) {
   e.key = key;
   e.kind = v.kind;
   e.bytes = e.value = v.bytes;
-  e.packed = v.kind == value_kind::bytes && v.bytes.size() <= longest_plain_;
+  e.packed = v.kind == value_kind::bytes && v.bytes.size() < plain_below_;
   to_pack_ = to_pack_ || !e.packed;
   ++count_;
 }
@@ -101,6 +104,7 @@ bool storing::begin_step(unsigned step, const value_codec& values) noexcept try 
 
 protocol::refusal storing::refusal_of(const entry& e) const noexcept {
   if (e.why == 0) return {};
+  if (e.why == no_words) return {e.status, {}};
   const error& why = errors_[e.why - 1];
   return {why.code(), why.message()};
 }
@@ -146,12 +150,13 @@ void storing::fail(entry& e, error why) noexcept {
     e.why = static_cast<std::uint32_t>(errors_.size());
   } catch (...) {
     e.status = errc::out_of_memory;
+    e.why = no_words;  // what could not be packed must not be sent
   }
 }
 
 error storing::why(std::size_t i) const {
   const entry& e = entries_[i];
-  return e.why == 0 ? error(e.status) : errors_[e.why - 1];
+  return e.why == 0 || e.why == no_words ? error(e.status) : errors_[e.why - 1];
 }
 
 }  // namespace memcxx::python

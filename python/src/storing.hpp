@@ -57,7 +57,7 @@ class storing final : public call {
     std::string_view bytes = {};  // what is stored
     std::string_view value = {};  // its canonical form, when it is to be packed
     std::uint32_t flags = 0;
-    std::uint32_t why = 0;  // 1 + the place in errors_
+    std::uint32_t why = 0;  // 1 + the place in errors_, where there is one
     value_kind kind = value_kind::bytes;
     bool packed = true;
     errc status = errc::cancelled;
@@ -79,7 +79,7 @@ class storing final : public call {
   protocol::verb op_;
   store_options options_;  // without min_compress
   std::optional<std::size_t> min_compress_;
-  std::size_t longest_plain_;  // bytes up to this length are stored as they are
+  std::size_t plain_below_;  // bytes shorter than this are stored as they are
   bool to_pack_ = false;
   bool splits_ = false;
   std::vector<nb::object> made_;   // of values

@@ -278,6 +278,17 @@ def test_long_keys_among_others(make, flush4):
     assert c.delete_many(values) == {}
 
 
+def test_empty_bytes_under_a_long_key(make, flush):
+    c = make(flush, hash_long_keys=True)
+    long, other = "k" * 300, b"b" * 400
+    assert c.set(long, b"") is True and c.get(long) == b"" and c.get_many([long]) == {long: b""}
+    assert c.set_many({long: b"", other: b""}) == {}
+    assert c.get_many([long, other]) == {long: b"", other: b""}
+    assert c.set_many({long: b"", other: 1, "short": b""}) == {}  # one of them has to be packed
+    assert same(c.get_many([long, other, "short"]), {long: b"", other: 1, "short": b""})
+    assert c.add_many({long: b"", "new" * 100: b""}) == {long: False}
+
+
 def test_a_value_that_cannot_be_stored_stops_what_is_behind_it_and_before(make, flush):
     c = make(flush)
     with pytest.raises(TypeError):
