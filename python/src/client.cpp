@@ -212,8 +212,9 @@ class py_client {
     for (std::size_t i = 0; i < n; ++i) {
       const nb::handle e = item_of(mine, i);  // a tuple keeps what is in it
       std::uint32_t flags = 0;
-      if (!PyTuple_Check(e.ptr()) || nb::len(e) != 3 || !PyBytes_Check(item_of(e, 1).ptr()) ||
-          !nb::try_cast(item_of(e, 2), flags)) {
+      // A subclass may say of itself whatever it likes.
+      if (!PyTuple_Check(e.ptr()) || PyTuple_Size(e.ptr()) != 3 ||
+          !PyBytes_Check(item_of(e, 1).ptr()) || !nb::try_cast(item_of(e, 2), flags)) {
         throw nb::type_error("an entry is (key, bytes, flags)");
       }
       all.add(to_key(item_of(e, 0)), bytes_of(item_of(e, 1)), flags);

@@ -308,6 +308,22 @@ def test_an_entry_that_is_none(flush, entry):
     assert c.set_many_raw((e for e in [("a", b"1", 0)])) == {} and c.get("a") == b"1"
 
 
+def test_an_entry_that_lies_about_its_length(flush):
+    class Long(tuple):
+        def __len__(self):
+            return 3
+
+    class Failing(tuple):
+        def __len__(self):
+            raise RuntimeError("asked")
+    c = memcxx.Client(flush)
+    for entry in (Long(()), Long(("k",)), Long(("k", b"v")), Long(("k", b"v", 0, 0))):
+        with pytest.raises(TypeError):
+            c.set_many_raw([entry])
+    assert c.set_many_raw([Long(("k", b"v", 0)), Failing(("l", b"w", 0))]) == {}
+    assert c.get_many("kl") == {"k": b"v", "l": b"w"}
+
+
 # --- other threads, other calls
 
 
