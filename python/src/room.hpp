@@ -31,6 +31,8 @@ class large_room {
   // It was not used.
   void give_back(nb::object&& room) {
     if (!room.is_valid()) return;
+    // Values have become longer: this one would never be used, and never go.
+    if (nb::len(room) < wanted_) return;
     if (++unused_ < most_unused) {
       kept_ = std::move(room);
     } else {
