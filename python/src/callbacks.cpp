@@ -6,6 +6,8 @@
 
 #include <memcxx/error.hpp>
 
+#include "gil.hpp"
+
 namespace memcxx::python {
 
 namespace {
@@ -27,7 +29,7 @@ void callbacks::install(options& o) const {
   // A reference of their own for as long as a callback runs: it may make its client go.
   if (!down_.is_none()) {
     o.on_server_down = [those = std::weak_ptr(alive_)](std::string_view server, const error& why) {
-      const nb::gil_scoped_acquire hold;
+      const gil_held hold;
       nb::object function;
       if (const auto now = those.lock()) function = nb::borrow(now->down);
       if (!function.is_valid()) return;
@@ -36,7 +38,7 @@ void callbacks::install(options& o) const {
   }
   if (!up_.is_none()) {
     o.on_server_up = [those = std::weak_ptr(alive_)](std::string_view server) {
-      const nb::gil_scoped_acquire hold;
+      const gil_held hold;
       nb::object function;
       if (const auto now = those.lock()) function = nb::borrow(now->up);
       if (!function.is_valid()) return;

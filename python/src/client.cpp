@@ -22,6 +22,7 @@
 #include "callbacks.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
+#include "gil.hpp"
 #include "reading.hpp"
 #include "request.hpp"
 #include "room.hpp"
@@ -37,7 +38,7 @@ using protocol::verb;
 // Without the GIL.
 template <class Work>
 auto unlocked(Work&& work) {
-  const nb::gil_scoped_release release;
+  const gil_released release;
   return work();
 }
 

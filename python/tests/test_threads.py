@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -159,3 +161,24 @@ def test_a_callback_that_raises_harms_nobody(new_server):
     finally:
         sys.unraisablehook = before
     assert seen == [RuntimeError]
+
+
+DAEMONS = """
+    import threading, time
+    import memcxx
+    c = memcxx.Client("memory://")
+    c.set("a", b"x" * 100_000)
+    def work():
+        while True:
+            c.get("a"), c.get_many(["a", "b"]), c.set_many({"a": b"y" * 100_000, "b": [1]})
+    for _ in range(6):
+        threading.Thread(target=work, daemon=True).start()
+    time.sleep(0.1)
+"""
+
+
+def test_python_ends_while_daemon_threads_are_in_calls():
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(DAEMONS)], timeout=60,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
