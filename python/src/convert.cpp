@@ -316,9 +316,11 @@ void refuse_key(nb::handle object) {
   throw nb::type_error(("a key is str or bytes, not " + type_of(object)).c_str());
 }
 
-ttl to_ttl(nb::handle object) {
+namespace {
+
+// Nothing when it is no number.
+std::optional<ttl> seconds_to_ttl(nb::handle object) {
   PyObject* const o = object.ptr();
-  if (o == Py_None) return {};
   if (PyLong_Check(o)) {
     const long long n = PyLong_AsLongLong(o);
     if (n == -1 && PyErr_Occurred() != nullptr) throw nb::python_error();
@@ -329,9 +331,23 @@ ttl to_ttl(nb::handle object) {
     if (!std::isfinite(d)) throw nb::value_error("a ttl is a finite number of seconds");
     return std::chrono::duration<double>(d);
   }
-  if (nb::hasattr(object, "total_seconds")) return to_ttl(object.attr("total_seconds")());
+  return std::nullopt;
+}
+
+}  // namespace
+
+ttl to_ttl(nb::handle object) {
+  if (object.is_none()) return {};
+  if (const auto seconds = seconds_to_ttl(object)) return *seconds;
+  // That is a number; what has it for ever (a mock) is not asked a second time.
+  if (nb::hasattr(object, "total_seconds")) {
+    const nb::object total = object.attr("total_seconds")();
+    if (const auto seconds = seconds_to_ttl(total)) return *seconds;
+    throw nb::type_error("the total_seconds() of a ttl are a number");
+  }
   if (nb::hasattr(object, "timestamp")) {
     const double at = nb::cast<double>(object.attr("timestamp")());
+    if (!(std::abs(at) < 1e18)) throw nb::value_error("the timestamp() of a ttl is out of range");
     return std::chrono::sys_seconds(std::chrono::seconds(static_cast<long long>(std::ceil(at))));
   }
   throw nb::type_error("a ttl is a number of seconds, a timedelta or a datetime");

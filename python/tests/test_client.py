@@ -7,6 +7,7 @@ import datetime
 import inspect
 import math
 import time
+import unittest.mock
 
 import pytest
 
@@ -171,6 +172,27 @@ def clock_of(server_process):
     stats = dict(line.split(b" ")[1:3] for line in
                  server_process.ask(b"stats\r\n", b"END\r\n").splitlines() if line != b"END")
     return int(stats[b"time"])
+
+
+def test_a_ttl_whose_seconds_are_none(flush):
+    class Endless:
+        def total_seconds(self):
+            return self
+
+    class Point:
+        def __init__(self, at):
+            self.at = at
+
+        def timestamp(self):
+            return self.at
+    c = memcxx.Client(flush)
+    for bad in (Endless(), unittest.mock.MagicMock()):
+        with pytest.raises(TypeError):
+            c.set("t", 1, ttl=bad)
+    for at in (float("inf"), float("nan"), 1e300):
+        with pytest.raises(ValueError):
+            c.set("t", 1, ttl=Point(at))
+    assert c.get("t") is None
 
 
 @pytest.mark.parametrize("ttl,seconds", [
