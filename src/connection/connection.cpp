@@ -117,7 +117,11 @@ std::size_t connection::in_flight() const noexcept { return state_->waiting.size
 void connection::state::fail(errc code, std::string_view why) {
   if (failure != errc::ok) return;
   failure = code;
-  failure_text = why;
+  try {
+    failure_text = why;
+  } catch (...) {  // no memory for it: those in flight are told of their end all the same
+    failure_text.clear();
+  }
   body.active = false;
   retry_as_classic = asking && options.protocol == protocol_choice::automatic &&
                      (code == errc::connection_closed || code == errc::protocol_error);

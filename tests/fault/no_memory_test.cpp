@@ -1,6 +1,5 @@
-// Calls that run out of memory, at every allocation of theirs: they throw or fail, and leave nothing
-// behind that somebody looks at later.
-// Never here: values that are too large (load_test).
+// Calls that run out of memory, at every allocation of theirs: they throw or fail, and leave
+// nothing behind that somebody looks at later. Never here: values that are too large (load_test).
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <new>
@@ -102,6 +101,34 @@ TEST(no_memory, for_the_first_request_of_a_connection) {
     left = -1;
     ran_out = failed;
   }
+}
+
+struct told final : protocol::response_handler {
+  void on_response(std::uint32_t, const protocol::response& r) noexcept override {
+    status = r.status;
+  }
+  errc status = errc::ok;
+};
+
+// Nobody else tells them.
+TEST(no_memory, for_the_words_of_a_loss_that_those_in_flight_are_told_of) {
+  connection_options o;
+  o.protocol = protocol_choice::classic;
+  connection c(o);
+  c.open();
+  told to;
+  protocol::request r;
+  r.key = "k";
+  ASSERT_FALSE(c.submit(r, to, 0));
+  left = 0;
+  try {
+    c.closed();
+  } catch (const std::bad_alloc&) {
+  }
+  left = -1;
+  EXPECT_TRUE(c.failed());
+  EXPECT_EQ(to.status, errc::connection_closed);
+  EXPECT_EQ(c.in_flight(), 0u);
 }
 
 }  // namespace
