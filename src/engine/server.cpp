@@ -138,15 +138,21 @@ server::claim server::wait_claim(clock::time_point deadline, std::size_t most, t
   std::vector<std::unique_ptr<link>> dead;
   std::unique_lock hold(lock_);
   const bool stands_back = t == turn::after_others && waiters_.load() != 0;
+  claim c;
+  // What woke it may have been meant for another that waits, when it leaves with nothing: because
+  // of its own `most`, or for want of memory.
   struct counted {
-    explicit counted(std::atomic<std::size_t>& in) noexcept : count(in) { ++count; }
-    ~counted() { --count; }
+    explicit counted(server& one, const claim& what) noexcept : of(one), got(what) {
+      ++of.waiters_;
+    }
+    ~counted() {
+      if (--of.waiters_ != 0 && !got.granted()) of.freed_.notify_one();
+    }
     counted(const counted&) = delete;
     counted& operator=(const counted&) = delete;
-    std::atomic<std::size_t>& count;
-  };
-  const counted here(waiters_);
-  claim c;
+    server& of;
+    const claim& got;
+  } const waiting(*this, c);
   for (bool first = true;; first = false) {
     const auto now = clock::now();
     if (!(stands_back && first)) c = take(now, most, dead);

@@ -8,6 +8,7 @@
 
 #include "../support/clients.hpp"
 #include "../support/scripted_server.hpp"
+#include "engine/server.hpp"
 
 namespace {
 
@@ -129,6 +130,19 @@ TEST(no_memory, for_the_words_of_a_loss_that_those_in_flight_are_told_of) {
   EXPECT_TRUE(c.failed());
   EXPECT_EQ(to.status, errc::connection_closed);
   EXPECT_EQ(c.in_flight(), 0u);
+}
+
+// Else those who share a connection would make way forever for somebody who is gone.
+TEST(no_memory, for_a_dead_connection_found_by_somebody_who_waits_for_one) {
+  const memcxx::options o = parse_uri("127.0.0.1:11211").value();
+  engine::server s(o.servers[0], o);
+  ASSERT_TRUE(s.try_claim(engine::clock::now()).may_open);
+  s.give_back(std::make_unique<engine::link>(connection_options{}));  // was never open
+  left = 0;
+  EXPECT_THROW((void)s.wait_claim(engine::clock::now() + 5s), std::bad_alloc);
+  left = -1;
+  EXPECT_FALSE(s.has_waiters());
+  EXPECT_EQ(s.slots(), 0u);
 }
 
 }  // namespace
