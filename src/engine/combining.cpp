@@ -109,6 +109,7 @@ bool combining::sleep(rider& me, bool timed) {
     if (!me.queued || leader_ == &me) continue;
     me.unchain();
     me.how = rider::ending::late;
+    me.crowded_out = seeks_.load(std::memory_order_relaxed);
     return false;
   }
 }
@@ -196,6 +197,7 @@ void combining::take_queue() noexcept {
 
 // False when the leader's call is over, or is to go alone.
 bool combining::find_link(rider& me) {
+  seeks_.store(true, std::memory_order_relaxed);
   // In a crowd there are connections enough, and one will be free in a moment.
   auto now = clock::now();
   const auto soon = now + moment;
@@ -212,6 +214,7 @@ bool combining::find_link(rider& me) {
       if (tells_replies_apart(c.idle->wire.speaks())) {
         link_ = std::move(c.idle);
         used_ = false;
+        seeks_.store(false, std::memory_order_relaxed);
         note_heard(now);
         return true;
       }

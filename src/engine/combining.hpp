@@ -98,6 +98,8 @@ class combining {
   server& server_;
   crowd crowd_;
   std::array<std::atomic<std::uint32_t>, bell_count> bells_{};
+  // The leader has no connection: who gives up in the queue then says nothing about the server.
+  std::atomic<bool> seeks_ = false;
 
   std::mutex lock_;
   rider* leader_ = nullptr;

@@ -377,6 +377,35 @@ TEST_P(together, calls_that_travel_alone_are_not_starved) {
   EXPECT_EQ(wrong, 0);
 }
 
+// A call that waits behind another for a connection says nothing about the server when it gives up.
+TEST(together_for_one_connection, who_gives_up_in_the_queue_is_not_held_against_the_server) {
+  scripted_server server([](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (r.key == "slow") p.wait(400ms);
+      p.send(wire::answer(r, {{"slow", "s"}, {"k", "v"}}));
+    }
+  });
+  memcxx::options o = settings_for(server.address(), protocol_choice::meta, 5s);
+  o.pool_size = 1;
+  o.health.max_failures = 1;
+  std::atomic<int> downs{0};
+  o.on_server_down = [&](std::string_view, const error&) { ++downs; };
+  client cache(o);
+  ASSERT_TRUE(ok(cache.set("k", "v")));
+  std::thread alone([own = cache]() mutable { EXPECT_EQ(own.get_many({"slow", "k"}).hits(), 2u); });
+  std::this_thread::sleep_for(50ms);
+  std::thread first([own = cache]() mutable { EXPECT_EQ(value_of(own.get("k")), "v"); });
+  std::this_thread::sleep_for(50ms);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(fails(cache.within(10ms).get("k"), errc::overloaded));
+  }
+  EXPECT_EQ(downs, 0);
+  alone.join();
+  first.join();
+  EXPECT_EQ(value_of(cache.get("k")), "v");
+}
+
 INSTANTIATE_TEST_SUITE_P(fault, together,
                          testing::Combine(testing::ValuesIn(every_protocol),
                                           testing::Values(reason::few_connections, reason::crowd)),
