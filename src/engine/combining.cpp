@@ -317,16 +317,19 @@ void combining::lose(const rider& me, clock::time_point now,
   // is there.
   const bool silent = code == errc::timeout || code == errc::protocol_error ||
                       (code == errc::connection_closed && !answered_);
-  if (silent) {
+  bool another = false;  // a fresh connection tells about the server
+  while (!riding_.empty()) {
+    rider& r = riding_.front();
+    const bool again = r.leg.lost(wire);
+    another = another || again;
+    r.settle(again ? rider::ending::again : rider::ending::given);
+  }
+  if (silent && !another) {
     try {
       server_.failed(error(code, std::string(wire.failure_text()), server_.name()), me.began, now,
                      events);
     } catch (...) {  // no memory: it is not held against the server
     }
-  }
-  while (!riding_.empty()) {
-    rider& r = riding_.front();
-    r.settle(r.leg.lost(wire) ? rider::ending::again : rider::ending::given);
   }
   server_.discard(std::move(link_));
   server_.give_back_slot();

@@ -406,6 +406,33 @@ TEST(together_for_one_connection, who_gives_up_in_the_queue_is_not_held_against_
   EXPECT_EQ(value_of(cache.get("k")), "v");
 }
 
+// As for a call that travels alone: the fresh connection tells.
+TEST(together_for_one_connection, one_that_ends_is_not_held_against_the_server_that_answers_anew) {
+  std::atomic<int> asked{0};
+  scripted_server server([&](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (p.index() == 0 && r.key == "k") {
+        p.wait(100ms);  // the others queue, and then come at once
+        if (++asked == 2) return p.close();
+      }
+      p.send(wire::hit(r, "v"));
+    }
+  });
+  memcxx::options o = settings_for(server.address(), protocol_choice::meta, 10s);
+  o.pool_size = 1;
+  o.health.max_failures = 1;
+  std::atomic<int> downs{0};
+  o.on_server_down = [&](std::string_view, const error&) { ++downs; };
+  client cache(o);
+  ASSERT_TRUE(ok(cache.get("first")));
+  std::atomic<int> wrong{0};
+  run_many([&](unsigned) { wrong += value_of(client(cache).get("k")) != "v"; });
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(downs, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(fault, together,
                          testing::Combine(testing::ValuesIn(every_protocol),
                                           testing::Values(reason::few_connections, reason::crowd)),
