@@ -240,14 +240,14 @@ class everywhere_job {
   [[nodiscard]] call& what() noexcept { return *call_; }
   void on_servers(std::span<const std::string> names) {
     names_.assign(names.begin(), names.end());
+    replies_.reserve(names.size());
     call_.emplace(std::vector<Command>(names.size(), command_.settle()));
   }
-  std::vector<server_reply<typename Command::reply>> take() {
-    std::vector<server_reply<typename Command::reply>> out;
+  std::vector<server_reply<typename Command::reply>> take() noexcept {
     for (std::size_t i = 0; call_ && i < names_.size(); ++i) {
-      out.push_back({std::move(names_[i]), std::move(call_->outcome(i))});
+      replies_.push_back({std::move(names_[i]), std::move(call_->outcome(i))});
     }
-    return out;
+    return std::move(replies_);
   }
   [[nodiscard]] bool changes_nothing() const noexcept { return command_.changes_nothing(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return command_.bytes(); }
@@ -255,6 +255,7 @@ class everywhere_job {
  private:
   owned<Command> command_;
   std::vector<std::string> names_;
+  std::vector<server_reply<typename Command::reply>> replies_;  // with room for all
   std::optional<many_call<Command>> call_;
 };
 
@@ -362,7 +363,8 @@ class operation_of final : public async_operation {
     // The handler's executor has work until the handler has been given to it.
     const auto work = std::move(work_);
     Handler handler = std::move(handler_);
-    reply answer = job_.take();
+    // After an exception nobody would ever call the handler. Jobs have memory for their replies.
+    reply answer = [&]() noexcept -> reply { return job_.take(); }();
     allocator a(net::get_associated_allocator(handler));
     std::destroy_at(this);
     traits::deallocate(a, this, 1);

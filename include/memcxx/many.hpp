@@ -91,16 +91,16 @@ class values_call {
  public:
   template <std::ranges::forward_range Keys>
   values_call(const Keys& keys, const get_options& o)
-      : call_(reads(keys, o), !o.vivify && !o.recache) {}
+      : call_(reads(keys, o), !o.vivify && !o.recache) {
+    entries_.reserve(call_.commands().size());
+  }
 
   [[nodiscard]] call& what() noexcept { return call_; }
-  values_of<T> take() {
-    std::vector<typename values_of<T>::entry> entries;
-    entries.reserve(call_.commands().size());
+  values_of<T> take() noexcept {
     for (std::size_t i = 0; i < call_.commands().size(); ++i) {
-      entries.push_back({call_.commands()[i].key, std::move(call_.outcome(i))});
+      entries_.push_back({call_.commands()[i].key, std::move(call_.outcome(i))});
     }
-    return {std::move(keys_), std::move(entries)};
+    return {std::move(keys_), std::move(entries_)};
   }
 
  private:
@@ -116,6 +116,7 @@ class values_call {
   }
 
   std::unique_ptr<char[]> keys_;
+  std::vector<typename values_of<T>::entry> entries_;  // with room for all
   many_call<commands::get_value<T>> call_;
 };
 
@@ -123,18 +124,19 @@ class values_call {
 template <class Command>
 class outcomes_call {
  public:
-  explicit outcomes_call(std::vector<Command> commands) : call_(std::move(commands)) {}
+  explicit outcomes_call(std::vector<Command> commands) : call_(std::move(commands)) {
+    replies_.reserve(call_.commands().size());
+  }
   [[nodiscard]] call& what() noexcept { return call_; }
-  many<typename Command::reply> take() {
-    std::vector<result<typename Command::reply>> replies;
-    replies.reserve(call_.commands().size());
+  many<typename Command::reply> take() noexcept {
     for (std::size_t i = 0; i < call_.commands().size(); ++i) {
-      replies.push_back(std::move(call_.outcome(i)));
+      replies_.push_back(std::move(call_.outcome(i)));
     }
-    return many<typename Command::reply>(std::move(replies));
+    return many<typename Command::reply>(std::move(replies_));
   }
 
  private:
+  std::vector<result<typename Command::reply>> replies_;  // with room for all
   many_call<Command> call_;
 };
 

@@ -11,6 +11,7 @@
 namespace memcxx::test {
 
 constinit counters counted;
+thread_local constinit long mallocs_left = -1;
 
 std::size_t bytes_in_use() {
   const auto now = ::mallinfo2();
@@ -24,6 +25,7 @@ std::size_t bytes_in_use() {
 namespace {
 
 using memcxx::test::counted;
+using memcxx::test::mallocs_left;
 
 void count(std::atomic<std::size_t>& what) noexcept {
   what.fetch_add(1, std::memory_order_relaxed);
@@ -40,6 +42,7 @@ void* __libc_memalign(std::size_t alignment, std::size_t n) noexcept;
 
 void* malloc(std::size_t n) noexcept {
   count(counted.allocations);
+  if (mallocs_left >= 0 && mallocs_left-- == 0) return nullptr;
   return __libc_malloc(n);
 }
 void* calloc(std::size_t n, std::size_t size) noexcept {
