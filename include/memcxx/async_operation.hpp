@@ -54,14 +54,21 @@ struct call_allocator {
   template <class U>
   explicit call_allocator(const call_allocator<U>&) noexcept {}
   T* allocate(std::size_t n) {
-    static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    if constexpr (is_wide()) return std::allocator<T>().allocate(n);
     return static_cast<T*>(call_memory::take(n * sizeof(T)));
   }
-  void deallocate(T* p, std::size_t n) noexcept { call_memory::give_back(p, n * sizeof(T)); }
+  void deallocate(T* p, std::size_t n) noexcept {
+    if constexpr (is_wide()) return std::allocator<T>().deallocate(p, n);
+    call_memory::give_back(p, n * sizeof(T));
+  }
   template <class U>
   bool operator==(const call_allocator<U>&) const noexcept {
     return true;
   }
+
+ private:
+  // A handler may be aligned more strictly than pieces are. No constant: T may not be complete yet.
+  static constexpr bool is_wide() noexcept { return alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__; }
 };
 
 // Where an operation's memory comes from: a handler's allocator, if it has one of its own.
@@ -385,11 +392,11 @@ class operation_of final : public async_operation {
   }
 
  private:
-  static void give_to_executor(calling how, completion<Handler, reply>&& done) noexcept {
+  static void give_to_executor(calling how, completion<Handler, reply>&& done) {
     if (how == calling::posted) {
-      net::post(std::move(done));
+      [&]() noexcept { net::post(std::move(done)); }();
     } else {
-      net::dispatch(std::move(done));
+      net::dispatch(std::move(done));  // a strand lets through what a handler throws
     }
   }
 
