@@ -372,9 +372,7 @@ void async_engine::set_timer(turn& t, clock::time_point when) {
   when = std::min(when, t.now() + options_.timeout);
   armed_.reset();
   timer_->expires_at(when);
-  timer_->async_wait([self = shared_from_this()](const auto& failed) {
-    if (!failed) self->on_timer();
-  });
+  timer_->async_wait([self = shared_from_this()](const auto& failed) { self->on_timer(!failed); });
   armed_ = when;
 }
 
@@ -385,8 +383,10 @@ void async_engine::doubt(turn& t, async_channel& c) {
   doubted_.push_back(c);
 }
 
-void async_engine::on_timer() {
+void async_engine::on_timer(bool in_time) {
   turn t(*this, turn::kind::awaited);
+  // It was set anew; or there was no memory for that, and others wait for it.
+  if (!in_time && armed_) return;
   armed_.reset();
   if (stopped_) return;
   usual_ = {};

@@ -230,7 +230,7 @@ class async_engine : public detail::async_core,
     if (!armed_ || *armed_ > when) set_timer(t, when);
   }
   void set_timer(turn& t, clock::time_point when);
-  void on_timer();
+  void on_timer(bool in_time);
   // Nobody may be waiting any more for what the connection owes: it is closed once nothing has come
   // for options::timeout.
   void doubt(turn& t, async_channel& c);

@@ -55,6 +55,7 @@ void* realloc(void* p, std::size_t n) noexcept {
 }
 void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
   count(counted.allocations);
+  if (mallocs_left >= 0 && mallocs_left-- == 0) return nullptr;
   return __libc_memalign(alignment, n);
 }
 

@@ -29,8 +29,8 @@ struct counters {
 };
 extern constinit counters counted;
 
-// How many of this thread's next calls of malloc succeed, before one that does not; below 0: all
-// do.
+// How many of this thread's next calls of malloc and aligned_alloc succeed, before one that does
+// not; below 0: all do.
 extern thread_local constinit long mallocs_left;
 
 // Bytes in use as malloc rounds them, headers included. Of the thread that began first, and what is

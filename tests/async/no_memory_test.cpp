@@ -121,5 +121,35 @@ TEST(no_memory, for_outcomes) {
   });
 }
 
+// The timer is set anew for a call that ends sooner than others; theirs has to go on without it.
+TEST(no_memory, of_a_call_in_a_hurry_leaves_the_deadlines_of_others) {
+  if (!MEMCXX_COUNTS) GTEST_SKIP() << "sanitizers have malloc to themselves";
+  // Twice each: what a thread gave back is taken first.
+  for (long round = 0; round < 8 && !HasFailure(); ++round) {
+    const long allowed = round / 2;
+    SCOPED_TRACE("allocations: " + std::to_string(allowed));
+    scripted_server server([](peer& p) { p.wait(5s); });
+    net::io_context io;
+    async_client cache(io, async_settings(server.address(), protocol_choice::classic, 200ms));
+    int patient = 0;
+    int hurried = 0;
+    cache.get("k", [&](const auto&) { ++patient; });
+    mallocs_left = allowed;
+    try {
+      cache.within(100ms).get("k", [&](const auto&) { ++hurried; });
+    } catch (const std::bad_alloc&) {
+      ++hurried;
+    }
+    mallocs_left = -1;
+    const auto limit = std::chrono::steady_clock::now() + 2s;
+    while (patient + hurried < 2 && std::chrono::steady_clock::now() < limit) {
+      io.restart();
+      io.run_one_for(10ms);
+    }
+    EXPECT_EQ(hurried, 1);
+    EXPECT_EQ(patient, 1);
+  }
+}
+
 }  // namespace
 }  // namespace memcxx::test
