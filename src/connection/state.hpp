@@ -33,11 +33,15 @@ struct connection::state {
   std::size_t submit_again(std::span<const another> more, protocol::response_handler& to);
   std::size_t submit_keys(std::span<const another> more, protocol::response_handler& to);
   std::size_t submit_stores(std::span<const another> more, protocol::response_handler& to);
+  detail::pending& push_silent(const another& one, std::string_view prefix,
+                               protocol::response_handler& to, protocol::verb op,
+                               detail::wire_form form, std::uint64_t begin) noexcept;
   [[nodiscard]] bool in_run_of_stores() const noexcept;
   detail::pending& enqueue(const protocol::request& r, protocol::response_handler& to,
                            std::uint32_t tag, detail::wire_form form, bool quiet);
   void close_when_full();
   void write(const protocol::request& r, detail::wire_form form);
+  std::size_t render(const protocol::request& r, detail::wire_form form, bool with_value, char* at);
   void write_get(const protocol::request& r, bool quiet);
   void end_long_line();
   void end_line();
@@ -46,8 +50,6 @@ struct connection::state {
   std::uint32_t new_opaque() noexcept {
     return next_opaque = next_opaque == UINT32_MAX ? 1 : next_opaque + 1;
   }
-
-  std::size_t render(const protocol::request& r, detail::wire_form form, bool with_value, char* at);
 
   // --- asking.cpp
   std::string_view ask(protocol::request& r);
@@ -144,7 +146,7 @@ struct connection::state {
   std::size_t current = 0;
   std::size_t line_cursor = 0;  // where in its line the next value is expected
   protocol::response item;      // of deliver_items
-  protocol::response reply;     // of deliver_one
+  protocol::response reply;     // of deliver_one, and of what was asked
   std::size_t stat_bytes = 0;   // of the statistics that are being answered
   static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;
 

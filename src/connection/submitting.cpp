@@ -175,74 +175,75 @@ std::size_t connection::state::submit_again(std::span<const another> more,
   return in_run_of_stores() ? submit_stores(more, to) : 0;
 }
 
+// One of many that are alike and silent. There is room for it.
+inline pending& connection::state::push_silent(const another& one, std::string_view prefix,
+                                               protocol::response_handler& to, verb op,
+                                               wire_form form, std::uint64_t begin) noexcept {
+  pending& e = waiting.push();
+  e.prefix = prefix;
+  e.key = one.key;
+  e.to = &to;
+  e.begin = begin;
+  e.tag = one.tag;
+  e.opaque = e.given_opaque = 0;
+  e.op = op;
+  e.form = form;
+  e.quiet = true;
+  e.abandoned = e.answered = false;
+  e.wants_value = op == verb::get;
+  return e;
+}
+
+// In both of the following there is memory for all before the first is noted.
 std::size_t connection::state::submit_keys(std::span<const another> more,
                                            protocol::response_handler& to) {
+  const std::string_view prefix = waiting.back().prefix;
   const std::size_t most =
       std::min({more.size(), keys_per_line - line_keys, options.max_in_flight - waiting.size()});
+  std::size_t bytes = 0;
+  for (const another& one : more.first(most)) bytes += 1 + prefix.size() + one.key.size();
   waiting.make_room(most);
-  const std::string_view prefix = waiting.back().prefix;
-  const std::uint64_t line_end_at = line_begin + bytes_per_line;
+  char* const from = out.reserve(bytes + line_end.size());  // end_long_line may end it
+  char* at = from;
   std::size_t done = 0;
-  while (done < most && line_open) {
-    // Some at a time, in memory that is surely enough.
-    constexpr std::size_t some = 8;
-    char* const from = out.reserve(some * (1 + protocol::max_key_size));
-    char* at = from;
-    const std::size_t end = std::min(most, done + some);
-    for (; done < end; ++done) {
-      const std::uint64_t begin = out.end() + static_cast<std::size_t>(at - from);
-      if (begin >= line_end_at) break;
-      pending& e = waiting.push();
-      e.prefix = prefix;
-      e.key = more[done].key;
-      e.to = &to;
-      e.begin = begin;
-      e.tag = more[done].tag;
-      e.opaque = e.given_opaque = 0;
-      e.op = verb::get;
-      e.form = wire_form::classic;
-      e.quiet = true;
-      e.abandoned = e.answered = false;
-      e.wants_value = true;
-      at += protocol::plain::another_get(prefix, e.key, at);
-      ++line_keys;
-    }
-    out.commit(static_cast<std::size_t>(at - from));
-    end_long_line();
+  for (; done < most; ++done) {
+    const std::uint64_t begin = out.end() + static_cast<std::size_t>(at - from);
+    if (begin >= line_begin + bytes_per_line) break;
+    push_silent(more[done], prefix, to, verb::get, wire_form::classic, begin);
+    at += protocol::plain::another_get(prefix, more[done].key, at);
   }
+  line_keys += done;
+  out.commit(static_cast<std::size_t>(at - from));
+  end_long_line();
   close_when_full();
   return done;
 }
 
 std::size_t connection::state::submit_stores(std::span<const another> more,
                                              protocol::response_handler& to) {
+  const std::string_view prefix = waiting.back().prefix;
   const std::size_t most = std::min(
       {more.size(), longest_quiet_run - quiet_run, options.max_in_flight - waiting.size()});
-  waiting.make_room(most);
-  const std::string_view prefix = waiting.back().prefix;
   const std::size_t longest = std::min(options.copy_below, options.max_value_size);
-  std::size_t done = 0;
-  for (; done < most && out.unsent() < options.max_unsent; ++done) {
-    const another& one = more[done];
-    if (one.value.size() > longest) break;
-    char* const at = out.reserve(protocol::classic::max_head + one.value.size());
-    pending& e = waiting.push();
-    e.prefix = prefix;
-    e.key = one.key;
-    e.to = &to;
-    e.begin = out.end();
-    e.tag = one.tag;
-    e.opaque = e.given_opaque = 0;
-    e.op = verb::set;
-    e.form = wire_form::meta;
-    e.quiet = true;
-    e.abandoned = e.answered = false;
-    e.wants_value = false;
-    out.commit(protocol::plain::another_set(prefix, one.key, one.value, store_tail.view(), at));
-    ++quiet_run;
+  std::size_t n = 0;
+  std::size_t bytes = 0;
+  for (; n < most && out.unsent() + bytes < options.max_unsent; ++n) {
+    if (more[n].value.size() > longest) break;
+    bytes += protocol::plain::most_of_another_set + prefix.size() + more[n].key.size() +
+             more[n].value.size();
   }
+  waiting.make_room(n);
+  char* const from = out.reserve(bytes);
+  char* at = from;
+  for (const another& one : more.first(n)) {
+    push_silent(one, prefix, to, verb::set, wire_form::meta,
+                out.end() + static_cast<std::size_t>(at - from));
+    at += protocol::plain::another_set(prefix, one.key, one.value, store_tail.view(), at);
+  }
+  quiet_run += n;
+  out.commit(static_cast<std::size_t>(at - from));
   close_when_full();
-  return done;
+  return n;
 }
 
 // A full queue that is silent would wait forever.

@@ -10,6 +10,7 @@
 
 #include "engine/combining.hpp"
 #include "engine/dial.hpp"
+#include "engine/words.hpp"
 
 namespace memcxx::engine {
 
@@ -29,10 +30,6 @@ std::chrono::milliseconds kernel_patience(std::chrono::milliseconds timeout) noe
   constexpr milliseconds ticks(8);
   if (timeout <= ticks) return milliseconds(0);
   return timeout - std::min(std::max(timeout / 8, ticks), timeout / 2);
-}
-
-std::string within(std::string_view what, std::chrono::milliseconds timeout) {
-  return std::string(what) + " within " + std::to_string(timeout.count()) + "ms";
 }
 
 // Makes the link's reads that wait as patient as kernel_patience said.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/combining_rider.hpp"
+#include "engine/words.hpp"
 
 namespace memcxx::engine {
 
@@ -50,10 +51,6 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t value, std::uint
 }
 void futex_wake(std::atomic<std::uint32_t>& word, std::uint32_t bits) noexcept {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, nullptr, nullptr, bits);
-}
-
-std::string within(std::string_view what, std::chrono::milliseconds timeout) {
-  return std::string(what) + " within " + std::to_string(timeout.count()) + "ms";
 }
 
 }  // namespace

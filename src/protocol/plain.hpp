@@ -31,6 +31,8 @@ inline std::size_t quiet_tail(const request& r, char* out) noexcept {
   if (asks(r.wants, want::cas)) w.word(" c");
   return w.word(" q\r\n").size();
 }
+// Beside key and value: "ms ", " ", a length, the tail, "\r\n", and what a number may write over.
+inline constexpr std::size_t most_of_another_set = 80;
 inline std::size_t another_set(std::string_view prefix, std::string_view key,
                                std::string_view value, std::string_view tail, char* out) noexcept {
   text::writer w(out);

@@ -388,8 +388,8 @@ TEST(meta_run, takes_as_many_stores_as_there_is_room_for) {
   talk unsent(small);
   unsent.quietly(first);
   const std::size_t n = unsent.c.submit_again(more, unsent.to);
-  EXPECT_GT(n, 50U);
-  EXPECT_LT(n, 100U);
+  EXPECT_GT(n, 5U);
+  EXPECT_LT(n, 100U) << "1,000 bytes are to wait at most";
   small.max_in_flight = 40;
   talk full(small);
   full.quietly(first);
