@@ -390,6 +390,7 @@ TEST(meta_run, takes_as_many_stores_as_there_is_room_for) {
   const std::size_t n = unsent.c.submit_again(more, unsent.to);
   EXPECT_GT(n, 5U);
   EXPECT_LT(n, 100U) << "1,000 bytes are to wait at most";
+  small.max_unsent = meta.max_unsent;
   small.max_in_flight = 40;
   talk full(small);
   full.quietly(first);
