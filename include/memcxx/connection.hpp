@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,9 @@ struct connection_options {
   protocol_choice protocol = protocol_choice::automatic;
   // What an earlier connection to the same server found out, to save `automatic` the question.
   protocol_choice known = protocol_choice::automatic;
+  // With `known = classic`: a get is asked first, and the connection is ready when it is answered,
+  // so that what is known is seen to be so. See negotiation.
+  bool prove_known = false;
   // A value longer than this, announced by the server or given by the caller, is refused.
   std::size_t max_value_size = std::size_t{128} << 20;
   // Requests in flight before `has_room` says no.
@@ -48,6 +52,15 @@ struct connection_options {
 // be closed. The one place that decides it. `v` is the verb that was answered.
 bool ends_connection(errc status, protocol::verb v) noexcept;
 
+// What the end of a connection says of its server.
+enum class verdict : std::uint8_t {
+  // Nothing. It had been idle, and servers and balancers close those; or the server closed it at a
+  // verb that not every server has (flush, stats, gat, a negative ttl, …); or we ended it.
+  nothing,
+  failed,    // the server is not there, does not answer, or answers nonsense
+  answered,  // it is there: the connection ended because of what it answered
+};
+
 // A passive connection. Threads: none of its own; not safe to share without a lock.
 // Handlers are called from within received(), closed(), fail() and submit(); they must not call
 // back into the connection.
@@ -64,9 +77,12 @@ class connection {
   connection(connection&&) noexcept;
   connection& operator=(connection&&) noexcept;
 
-  // Begins the handshake: for automatic and meta asks the server whether it has meta commands,
-  // unless `known` tells. Call once, first.
+  // Begins the handshake: for automatic and meta asks the server whether it has meta commands, and
+  // reads a meta store as one, unless `known` tells. Call once, first.
   void open();
+  // It is put aside, ready, before its first request: its end says nothing of the server then, as
+  // that of any connection that was idle.
+  void rest() noexcept;
   // The handshake is over, requests may be submitted.
   [[nodiscard]] bool ready() const noexcept;
   // What the handshake found: classic, meta or binary; automatic until `ready()`.
@@ -121,6 +137,8 @@ class connection {
   void closed();
   // The engine gives up (timeout, reset, cancelled). Requests in flight fail with this code.
   void fail(errc code, std::string_view why);
+  // The same, by one who knows what that says of the server.
+  void fail(errc code, std::string_view why, verdict says);
 
   // From now on nothing is delivered to this handler: its responses are read, verified and dropped.
   // Requests of it that still wait to be written are written; large values that the send buffer
@@ -136,9 +154,15 @@ class connection {
   // Why it failed. Valid while the connection lives.
   [[nodiscard]] errc failure() const noexcept;
   [[nodiscard]] std::string_view failure_text() const noexcept;
-  // The handshake failed in a way that a fresh connection with `known = classic` would not: a proxy
-  // closed the connection at the question. Only with protocol_choice::automatic.
+  // It failed in a way that a fresh connection with `known = classic` may not: the server closed it
+  // at the question, or answered a meta command with ERROR. Only with protocol_choice::automatic.
   [[nodiscard]] bool retry_as_classic() const noexcept;
+  // What its end says of the server. After failed(); no other place judges that.
+  [[nodiscard]] verdict says() const noexcept;
+  // For how long a connection that is idle may be used without a look at its socket first. Short
+  // for classic, whose replies do not tell what they answer: bytes that nobody asked for would be
+  // taken for the answer to the next request.
+  [[nodiscard]] std::chrono::microseconds trusted_idle() const noexcept;
   // Requests that have no response yet, the handshake's own and abandoned ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept;
 

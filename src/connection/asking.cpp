@@ -43,6 +43,7 @@ std::string_view connection::state::ask(request& r) {
   asked.op = r.op;
   asked.form = form;
   asked.wants_value = asks(r.wants, protocol::want::value);
+  asked.refusable = may_be_refused(r);
   char* const at = out.reserve(protocol::classic::max_head + (has_value ? r.value.size() + 2 : 0));
   r.opaque = asked.opaque;
   asked_size = render(r, form, has_value, at);
@@ -54,6 +55,7 @@ std::string_view connection::state::ask(request& r) {
 bool connection::state::is_whole_answer(const parsed& p) {
   const std::string_view all = in.data();
   std::size_t size = p.head_size;
+  if (reply.status == errc::unknown_flags) return false;
   if (p.kind == reply_kind::value) {
     if (p.body_size > options.max_value_size) return false;
     const std::string_view value = all.substr(size).substr(0, p.body_size);
@@ -83,6 +85,7 @@ const response* connection::state::answered(std::size_t n) {
       asked.form == wire_form::meta ? protocol::meta::parse(in.data(), reply) : parse(asked.form);
   if (p.what != parsed::outcome::reply || !is_whole_answer(p)) return nullptr;
   in.consume(in.data().size());
+  used = true;
   if (asked.form != wire_form::classic) {
     reply.has_opaque = asked.given_opaque != 0;
     reply.opaque = asked.given_opaque;
@@ -94,6 +97,7 @@ void connection::state::queue(protocol::response_handler& to, std::uint32_t tag,
                               std::size_t written) {
   waiting.make_room();
   out.reserve(asked_size);  // where its bytes lie already
+  begin_stretch();
   pending& e = waiting.push();
   e = std::move(asked);
   e.to = &to;

@@ -33,6 +33,7 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::out_of_memory:
     case errc::server_error:
     case errc::unattributed:
+    case errc::unknown_flags:  // more than 32 bits of them
       return false;
     // The server did not take the command, and may read what followed it as its next: a value in
     // text, a key and extras in binary.
@@ -52,7 +53,6 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::protocol_error:
     case errc::timeout:
     case errc::cancelled:
-    case errc::unknown_flags:
     case errc::corrupt_value:
     case errc::wrong_type:
       return true;
@@ -67,6 +67,7 @@ connection::connection(connection&&) noexcept = default;
 connection& connection::operator=(connection&&) noexcept = default;
 
 void connection::open() { state_->open(); }
+void connection::rest() noexcept { state_->used = true; }
 bool connection::ready() const noexcept {
   return state_->speaks != protocol_choice::automatic && !failed();
 }
@@ -102,6 +103,11 @@ void connection::closed() {
   state_->fail(errc::connection_closed, "the server closed the connection");
 }
 void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }
+void connection::fail(errc code, std::string_view why, verdict says) {
+  if (failed()) return;
+  state_->fail(code, why);
+  state_->says = says;
+}
 void connection::abandon(const protocol::response_handler& to) { state_->abandon(to); }
 void connection::abandon(protocol::response_handler& to, errc code, std::string_view why) {
   state_->abandon(to, code, why);
@@ -113,6 +119,27 @@ errc connection::failure() const noexcept { return state_->failure; }
 std::string_view connection::failure_text() const noexcept { return state_->failure_text; }
 bool connection::retry_as_classic() const noexcept { return state_->retry_as_classic; }
 std::size_t connection::in_flight() const noexcept { return state_->waiting.size(); }
+verdict connection::says() const noexcept { return state_->says; }
+std::chrono::microseconds connection::trusted_idle() const noexcept {
+  using std::chrono::microseconds;
+  return state_->speaks == protocol_choice::classic ? microseconds(100) : microseconds(50'000);
+}
+
+void connection::state::close_after(std::string_view why) {
+  if (failure != errc::ok) return;
+  says = verdict::answered;
+  fail(errc::connection_closed, std::string("closed after: ").append(why));
+}
+
+// With what was in flight when it ended.
+verdict connection::state::judge(errc code) noexcept {
+  if (code == errc::timeout || code == errc::protocol_error) return verdict::failed;
+  if (code != errc::connection_closed || waiting.empty()) return verdict::nothing;
+  if (complained) return verdict::answered;
+  // A server answers in order: it was the first without an answer that it closed at.
+  if ((rested && unheard) || waiting.front().refusable) return verdict::nothing;
+  return verdict::failed;
+}
 
 void connection::state::fail(errc code, std::string_view why) {
   if (failure != errc::ok) return;
@@ -122,15 +149,18 @@ void connection::state::fail(errc code, std::string_view why) {
   } catch (...) {  // no memory for it: those in flight are told of their end all the same
     failure_text.clear();
   }
+  if (says == verdict::nothing) says = judge(code);
   body.active = false;
-  retry_as_classic = asking && options.protocol == protocol_choice::automatic &&
-                     (code == errc::connection_closed || code == errc::protocol_error);
+  const bool ended = code == errc::connection_closed || code == errc::protocol_error;
+  retry_as_classic = options.protocol == protocol_choice::automatic && ended &&
+                     (retry_as_classic || asking == question::meta);
   while (!waiting.empty()) {
     detail::pending& e = waiting.front();
     protocol::response r;
     r.status = code;
     r.text = failure_text;
     r.unsent = out.written() <= e.begin;
+    r.misjudged = retry_as_classic;
     answer(e, r);
     waiting.pop();
   }

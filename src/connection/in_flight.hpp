@@ -32,6 +32,7 @@ struct pending {
   bool abandoned = false;            // a user's request that nobody waits for any more
   bool answered = false;             // its value was delivered; only the end of its line is missing
   bool wants_value = true;           // of a read
+  bool refusable = false;            // not every server has it; some end the connection instead
   std::unique_ptr<char[]> kept_key;  // the key's bytes, once their owner may be gone
 
   [[nodiscard]] bool reads() const noexcept {

@@ -1,10 +1,11 @@
 // Which request a reply belongs to. A reply is known by its opaque (meta, binary), by its key
-// (classic get), or else by its place. Quiet requests that were passed over had their usual
-// outcome. Never here: parsing, buffers.
+// (classic get: lines.cpp), or else by its place. Quiet requests that were passed over had their
+// usual outcome. Never here: parsing, buffers.
 #include <string>
 #include <utility>
 
 #include "connection/state.hpp"
+#include "connection/words.hpp"
 
 namespace memcxx {
 
@@ -17,17 +18,11 @@ using protocol::verb;
 
 namespace {
 
-bool same_key(const pending& e, std::string_view key) noexcept {
-  return key.size() == e.prefix.size() + e.key.size() && key.starts_with(e.prefix) &&
-         key.ends_with(e.key);
+// A server that does not know a meta command, although it reads meta stores.
+bool knows_no_meta(const pending& e, const parsed& p, std::string_view line) noexcept {
+  return p.kind == reply_kind::error && e.form == wire_form::meta && protocol::names_item(e.op) &&
+         e.op != verb::debug && line.starts_with("ERROR");
 }
-
-constexpr std::string_view not_asked_for =
-    "the server answered with a key or opaque that was not asked for";
-constexpr std::string_view fits_nothing = "the server's reply fits no request in flight";
-
-// The word that a value in answer to a classic line begins with.
-std::string_view value_word(verb op) noexcept { return op == verb::config ? "CONFIG " : "VALUE "; }
 
 bool counts(const pending& e) noexcept { return e.op == verb::incr || e.op == verb::decr; }
 
@@ -107,11 +102,6 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
   return without && !e.quiet;
 }
 
-// Whether the item at hand is the one that a classic get of one key asks for.
-bool connection::state::is_value_of(const pending& e, const response& r) const noexcept {
-  return in.data().starts_with(value_word(e.op)) && same_key(e, r.key);
-}
-
 std::size_t connection::state::find(const parsed& p, const response& r) {
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     pending& e = waiting[i];
@@ -125,81 +115,20 @@ std::size_t connection::state::find(const parsed& p, const response& r) {
 
 connection::state::matched connection::state::match(const parsed& p, response& r) {
   current = 0;
-  if (waiting.front().is_line()) return match_line(p, r);
+  if (waiting.front().is_line()) {
+    if (strays.empty() || !is_behind_line(p, r)) return match_line(p, r);
+    if (!end_line_answer(false)) return matched::failed;
+  }
   if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
   const std::size_t target = find(p, r);
+  misjudged = target != not_found && knows_no_meta(waiting[target], p, in.data());
   if (target == not_found) {
-    fail(errc::protocol_error, p.kind == reply_kind::value ? not_asked_for : fits_nothing);
+    fail(errc::protocol_error,
+         p.kind == reply_kind::value ? detail::not_asked_for : detail::fits_nothing);
     return matched::failed;
   }
   if (target == 0 && strays.empty()) return matched::request;
   return resolve_before(target) ? matched::request : matched::failed;
-}
-
-// How many requests the classic line at the front has; 0 when it was not written to its end.
-std::size_t connection::state::line_size() noexcept {
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (!waiting[i].quiet) return i + 1;
-  }
-  return 0;
-}
-
-// The place of a value in its line. Servers answer in the order asked; proxies, which ask many
-// servers, in any.
-std::size_t connection::state::find_in_line(const response& r) noexcept {
-  const auto is_it = [&](std::size_t i) {
-    return !waiting[i].answered && same_key(waiting[i], r.key);
-  };
-  const bool past_end = line_cursor > 0 && !waiting[line_cursor - 1].quiet;
-  for (std::size_t i = line_cursor; !past_end && i < waiting.size(); ++i) {
-    if (is_it(i)) return i;
-    if (!waiting[i].quiet) break;
-  }
-  for (std::size_t i = 0; i < line_cursor; ++i) {
-    if (is_it(i)) return i;
-  }
-  // A queue server answers a get of one key with another (check_keys).
-  const bool any_key = !options.check_keys && !waiting[0].quiet && !waiting[0].answered;
-  return any_key ? 0 : not_found;
-}
-
-// A reply to the classic line at the front: values, then END; or an error in place of END.
-connection::state::matched connection::state::match_line(const parsed& p, response& r) {
-  const bool ends = p.kind == reply_kind::end || p.kind == reply_kind::error;
-  const verb op = waiting.front().op;
-  if (r.has_opaque || !(ends || in.data().starts_with(value_word(op)))) {
-    fail(errc::protocol_error, fits_nothing);
-    return matched::failed;
-  }
-  if (!ends) {
-    current = find_in_line(r);
-    if (current == not_found) {
-      current = 0;
-      fail(errc::protocol_error, not_asked_for);
-      return matched::failed;
-    }
-    line_cursor = current + 1;
-    return matched::request;
-  }
-  const std::size_t size = line_size();
-  if (size == 0) {
-    fail(errc::protocol_error, "an answer to a line that was not written to its end");
-    return matched::failed;
-  }
-  line_cursor = 0;
-  if (p.kind == reply_kind::end) r.status = errc::miss;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (waiting.front().answered) {
-      waiting.pop();
-      continue;
-    }
-    response each = r;
-    answer_front(each);
-  }
-  if (ends_connection(r.status, op)) {
-    fail(errc::connection_closed, std::string("closed after: ").append(r.text));
-  }
-  return matched::settled;
 }
 
 // An error that names no request, while quiet requests are at the front.
@@ -211,15 +140,13 @@ connection::state::matched connection::state::take_stray(const response& r) {
     ends = ends || ends_connection(r.status, waiting[run].op);
   }
   if (strays.size() == run) {
-    fail(errc::protocol_error, "the server sent more errors than there were requests");
+    fail(errc::protocol_error, detail::more_errors);
     return matched::failed;
   }
   strays.push_back({r.status, std::string(r.text)});
   longest_quiet_run = longest_doubtful_run;
   if (!ends) return matched::nobody;  // what comes next tells whose it was
-  if (resolve_before(run)) {
-    fail(errc::connection_closed, std::string("closed after: ").append(r.text));
-  }
+  if (resolve_before(run)) close_after(r.text);
   return matched::failed;
 }
 
@@ -227,7 +154,7 @@ connection::state::matched connection::state::take_stray(const response& r) {
 // there are as many as requests, each has its own; if fewer, nobody knows whose they are.
 bool connection::state::resolve_before(std::size_t target) {
   if (strays.size() > target) {
-    fail(errc::protocol_error, "the server sent more errors than there were requests");
+    fail(errc::protocol_error, detail::more_errors);
     return false;
   }
   const std::vector<stray> errors = std::exchange(strays, {});
@@ -269,10 +196,17 @@ void connection::state::finish(response& r) {
     return;
   }
   const verb op = e.op;
-  answer_front(r);
-  if (ends_connection(r.status, op)) {
-    fail(errc::connection_closed, std::string("closed after: ").append(r.text));
+  const errc status = r.status;
+  if (status == errc::not_supported && options.protocol == protocol_choice::automatic &&
+      misjudged) {
+    retry_as_classic = true;
+    if (e.reads()) {  // the next connection may do better
+      r.status = errc::connection_closed;
+      r.misjudged = true;
+    }
   }
+  answer_front(r);
+  if (ends_connection(status, op)) close_after(r.text);
 }
 
 // The last word to the request at the front.
@@ -289,6 +223,8 @@ void connection::state::answer_front(response& r) {
 }
 
 void connection::state::answer(pending& e, response& r) noexcept {
+  used = true;
+  unheard = false;
   if (e.form != wire_form::classic) {
     r.has_opaque = e.given_opaque != 0;
     r.opaque = e.given_opaque;

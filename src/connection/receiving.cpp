@@ -11,7 +11,7 @@
 #include <memcxx/protocol/meta.hpp>
 
 #include "connection/state.hpp"
-#include "protocol/plain.hpp"
+#include "connection/words.hpp"
 
 namespace memcxx {
 
@@ -47,6 +47,7 @@ std::string quoted(std::string_view bytes) {
 bool is_trailer(std::string_view bytes) noexcept { return bytes.empty() || bytes == "\r\n"; }
 
 constexpr std::size_t longest_number = 32;
+constexpr std::string_view not_its_end = "what follows a value shows that it did not end there";
 
 }  // namespace
 
@@ -88,52 +89,9 @@ void connection::state::received(std::size_t n) {
 void connection::state::deliver() {
   while (failure == errc::ok && (deliver_items() || deliver_one())) {
   }
+  if (failure == errc::ok && !strays.empty()) find_lines_end();
+  if (asking == question::classic && waiting.empty() && failure == errc::ok) end_question();
   if (waiting.size() <= options.max_in_flight / 2) full = false;
-}
-
-// Values whose turn it is in the classic line at the front, as long as they are all here and as
-// they should be: what multi-gets are made of. False when there was none; whatever else is there,
-// deliver_one() judges.
-bool connection::state::deliver_items() {
-  if (body.active || waiting.empty() || asking || !waiting.front().is_line()) return false;
-  const std::string_view all = in.data();
-  std::string_view here = all;
-  const auto end_here = [&] {
-    in.consume(all.size() - here.size());
-    return all.size() != here.size();
-  };
-  // Behind the one that is not quiet the line has ended.
-  while (line_cursor == 0 || waiting[line_cursor - 1].quiet) {
-    // Those that are passed over are misses.
-    constexpr std::size_t most_misses = 16;
-    const std::size_t end = std::min(waiting.size(), line_cursor + most_misses);
-    std::size_t head = 0;
-    std::size_t size = 0;
-    std::size_t i = line_cursor;
-    for (; i < end; ++i) {
-      const pending& e = waiting[i];
-      if (e.answered || e.op != verb::get) return end_here();
-      head = protocol::plain::read_item(here, e.prefix, e.key, protocol::classic::max_line, item,
-                                        size);
-      if (head != 0) break;
-      if (!e.quiet) return end_here();
-    }
-    if (head == 0 || size > options.max_value_size || here.size() < head + size + 2) break;
-    const char* const value = here.data() + head;
-    if (value[size] != '\r' || value[size + 1] != '\n') break;
-    item.value = {value, size};
-    pending& e = waiting[i];
-    if (e.to != nullptr) {
-      e.to->on_response(e.tag, item);
-    } else {
-      answer(e, item);
-    }
-    e.answered = true;
-    e.to = nullptr;
-    line_cursor = i + 1;
-    here.remove_prefix(head + size + 2);
-  }
-  return end_here();
 }
 
 // True when something was consumed and there may be more.
@@ -151,10 +109,11 @@ bool connection::state::deliver_one() {
     fail(errc::protocol_error, std::string(p.why) + ": got " + quoted(in.data()));
     return false;
   }
-  if (asking) {
+  if (asking == question::meta) {
     handshake_reply(p, r);
     return failure == errc::ok;
   }
+  complained = p.kind == reply_kind::error;
   switch (match(p, r)) {
     case matched::failed:
       return false;
@@ -201,33 +160,55 @@ bool connection::state::begin_counter(const parsed& p, response& r) {
   return failure == errc::ok;
 }
 
+// A value that its request cannot be given. True when it is to be read and dropped: what was wrong
+// with it is told, and the connection goes on.
+bool connection::state::refuse_body(const parsed& p, response& r) {
+  pending& e = waiting[current];
+  const bool too_long = p.body_size > options.max_value_size;
+  if (e.answered) return !too_long;  // told already
+  response no;
+  no.status = too_long ? errc::value_too_large : r.status;
+  no.text = too_long ? "the server announced a value longer than max_value_size" : r.text;
+  answer(e, no);
+  e.answered = true;
+  e.to = nullptr;
+  if (!too_long) return true;
+  says = verdict::answered;
+  fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
+  return false;
+}
+
 // The head of a value was read; it belongs to waiting[current].
 bool connection::state::begin_body(const parsed& p, response& r) {
   pending& e = waiting[current];
   if (e.op == verb::incr || e.op == verb::decr) return begin_counter(p, r);
   const std::string_view after = in.data().substr(p.head_size);
   const std::size_t whole = p.body_size + p.trailer;
-
-  if (p.body_size > options.max_value_size) {
-    r = {};
-    r.status = errc::value_too_large;
-    r.text = "the server announced a value longer than max_value_size";
-    answer(e, r);
-    e.answered = true;
-    e.to = nullptr;
-    fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
+  if ((p.body_size > options.max_value_size || r.status != errc::ok) && !refuse_body(p, r)) {
     return false;
   }
 
   if (after.size() >= whole) {
     if (!is_trailer(after.substr(p.body_size, p.trailer))) {
-      fail(errc::protocol_error, "a value is longer than announced");
+      fail(errc::protocol_error, detail::longer_than_announced);
       return false;
     }
-    r.value = after.substr(0, p.body_size);
-    finish(r);
-    in.consume(p.head_size + whole);
-    return failure == errc::ok;
+    const frame shown = e.is_line() ? frame_after(after.substr(whole)) : frame::proven;
+    if (shown == frame::broken) {
+      fail(errc::protocol_error, not_its_end);
+      return false;
+    }
+    if (shown == frame::proven) {
+      r.value = after.substr(0, p.body_size);
+      finish(r);
+      in.consume(p.head_size + whole);
+      return failure == errc::ok;
+    }
+    const bool fits = p.head_size + whole + protocol::classic::max_line <= in.capacity;
+    if (fits && !e.answered) {
+      line_cursor = current;  // parsed again when more is here
+      return false;
+    }
   }
 
   // Not all here: the rest is read straight to where it shall be.
@@ -272,7 +253,14 @@ bool connection::state::end_body() {
   if (body.filled < body.size) return false;
   if (in.data().size() < body.trailer) return false;
   if (!is_trailer(in.data().substr(0, body.trailer))) {
-    fail(errc::protocol_error, "a value is longer than announced");
+    fail(errc::protocol_error, detail::longer_than_announced);
+    return false;
+  }
+  const bool is_line = waiting[current].is_line();
+  const frame shown = is_line ? frame_after(in.data().substr(body.trailer)) : frame::proven;
+  if (shown == frame::unknown) return false;
+  if (shown == frame::broken) {
+    fail(errc::protocol_error, not_its_end);
     return false;
   }
   in.consume(body.trailer);
@@ -281,35 +269,6 @@ bool connection::state::end_body() {
   finish(body.head);
   body.own.reset();
   return failure == errc::ok;
-}
-
-void connection::state::handshake_reply(const parsed& p, const response& r) {
-  // A plain ERROR with other words than "unknown": the server has too many connections, and says
-  // nothing about what it speaks.
-  if (p.kind == reply_kind::error && r.status == errc::server_error &&
-      in.data().starts_with("ERROR")) {
-    fail(r.status, r.text);
-    return;
-  }
-  // A server without mn does not know the command, or takes it for a read and misses.
-  const bool declines =
-      p.kind == reply_kind::error || (p.kind == reply_kind::refused && r.status == errc::miss);
-  if (p.kind != reply_kind::noop && !declines) {
-    fail(errc::protocol_error, "the server's answer to the handshake fits nothing that was asked");
-    return;
-  }
-  in.consume(p.head_size);
-  asking = false;
-  waiting.pop();
-  if (p.kind == reply_kind::noop) {
-    speaks = protocol_choice::meta;
-  } else if (options.protocol == protocol_choice::meta) {
-    std::string why = "the server has no meta commands";
-    if (!r.text.empty()) why.append(": ").append(r.text);
-    fail(errc::not_supported, why);
-  } else {
-    speaks = protocol_choice::classic;
-  }
 }
 
 void connection::state::abandon(const protocol::response_handler& to) {

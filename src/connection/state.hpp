@@ -1,6 +1,7 @@
 // The insides of a connection: one struct, whose members are defined by meaning in
-// submitting.cpp (requests out), receiving.cpp (bytes in), matching.cpp (which reply is whose) and
-// asking.cpp (one request and its answer, without a queue).
+// submitting.cpp (requests out), receiving.cpp (bytes in), matching.cpp (which reply is whose),
+// lines.cpp (the same for classic gets), handshake.cpp (what the server speaks) and asking.cpp (one
+// request and its answer, without a queue).
 // Never here: sockets, clocks, routing.
 #pragma once
 
@@ -23,8 +24,14 @@ namespace memcxx {
 struct connection::state {
   explicit state(const connection_options& o) : options(o) {}
 
-  // --- submitting.cpp
+  // --- handshake.cpp
   void open();
+  void ask_for_meta();
+  void ask_in_classic();
+  void handshake_reply(const protocol::parsed& p, const protocol::response& r);
+  void end_question();
+
+  // --- submitting.cpp
   [[nodiscard]] detail::wire_form form_for(const protocol::request& r) const noexcept;
   [[nodiscard]] protocol::refusal check(const protocol::request& r,
                                         detail::wire_form form) const noexcept;
@@ -45,8 +52,18 @@ struct connection::state {
   void write_get(const protocol::request& r, bool quiet);
   void end_long_line();
   void end_line();
+  [[nodiscard]] bool fits_line(std::size_t key_size) const noexcept;
+  [[nodiscard]] static bool may_be_refused(const protocol::request& r) noexcept;
+  // Something is about to be in flight; if nothing is, it begins anew what says() goes by.
+  void begin_stretch() noexcept {
+    if (!waiting.empty()) return;
+    rested = used;
+    unheard = true;
+    complained = false;
+  }
   void fence();
-  void ask_for_meta();
+  void push_fence(detail::wire_form form);
+  bool begin_line(const another& one, protocol::response_handler& to);
   std::uint32_t new_opaque() noexcept {
     return next_opaque = next_opaque == UINT32_MAX ? 1 : next_opaque + 1;
   }
@@ -62,13 +79,12 @@ struct connection::state {
   void received(std::size_t n);
   void deliver();
   bool deliver_one();
-  bool deliver_items();
   protocol::parsed parse(detail::wire_form form) noexcept;
   static bool read_counter(std::string_view text, std::uint64_t& out) noexcept;
   bool begin_body(const protocol::parsed& p, protocol::response& r);
   bool begin_counter(const protocol::parsed& p, protocol::response& r);
   bool end_body();
-  void handshake_reply(const protocol::parsed& p, const protocol::response& r);
+  bool refuse_body(const protocol::parsed& p, protocol::response& r);
   void abandon(const protocol::response_handler& to);
   void abandon(protocol::response_handler& to, errc code, std::string_view why);
 
@@ -86,34 +102,69 @@ struct connection::state {
                             const protocol::response& r) const noexcept;
   [[nodiscard]] bool is_value_of(const detail::pending& e,
                                  const protocol::response& r) const noexcept;
-  matched match_line(const protocol::parsed& p, protocol::response& r);
-  [[nodiscard]] std::size_t find_in_line(const protocol::response& r) noexcept;
   bool resolve_before(std::size_t target);
   matched take_stray(const protocol::response& r);
-  [[nodiscard]] std::size_t line_size() noexcept;
   void finish(protocol::response& r);
   void answer_front(protocol::response& r);
   void answer(detail::pending& e, protocol::response& r) noexcept;
 
+  // --- lines.cpp: a classic line of gets at the front, answered by values, errors, and END.
+  matched match_line(const protocol::parsed& p, protocol::response& r);
+  [[nodiscard]] std::size_t find_in_line(const protocol::response& r) noexcept;
+  [[nodiscard]] std::size_t line_size() noexcept;
+  [[nodiscard]] std::size_t open_in_line(std::size_t size) noexcept;
+  matched take_line_error(const protocol::response& r);
+  bool end_line_answer(bool with_end);
+  [[nodiscard]] bool is_behind_line(const protocol::parsed& p,
+                                    const protocol::response& r) noexcept;
+  void find_lines_end();
+  bool deliver_items();
+  // Whether what follows a value shows that it ended there.
+  enum class frame : std::uint8_t { proven, unknown, broken };
+  [[nodiscard]] frame frame_after(std::string_view rest) noexcept;
+
   // --- ending: everything in flight fails with this code.
   void fail(errc code, std::string_view why);
+  // Because of what the server answered.
+  void close_after(std::string_view why);
+  [[nodiscard]] verdict judge(errc code) noexcept;
 
   static constexpr std::size_t not_found = static_cast<std::size_t>(-1);
   // A classic get line: more keys, or a longer line, and the next key begins another one.
+  // memcached before 1.6.13 refuses lines that do not fit its read buffer of 16,384 bytes.
   static constexpr std::size_t keys_per_line = 512;
-  static constexpr std::size_t bytes_per_line = 16 * 1024;
+  static constexpr std::size_t bytes_per_line = 16'000;  // with its end
 
   connection_options options;
   protocol_choice speaks = protocol_choice::automatic;
-  bool asking = false;  // the handshake's question is out
+  // The handshake's question that is out.
+  enum class question : std::uint8_t { none, meta, classic };
+  question asking = question::none;
+  // Of the answer to the one for meta, so far.
+  struct {
+    std::uint8_t lines = 0;
+    std::uint8_t noops = 0;
+    bool reads_stores = false;
+    std::string words;  // of its first error
+  } told;
   bool retry_as_classic = false;
+
+  // What its end would say of the server.
+  verdict says = verdict::nothing;
+  bool used = false;        // it has answered a request
+  bool rested = false;      // it was idle before what is in flight now
+  bool unheard = true;      // nothing of that was answered yet
+  bool complained = false;  // the last answer was an error
+  bool misjudged = false;   // … of a server that knows no meta
 
   detail::send_buffer out;
   detail::receive_buffer in;
   detail::in_flight_queue waiting;
   std::uint32_t next_opaque = 0;
 
-  // The classic get line that is being written.
+  // The classic get line that is being written. On a connection that speaks meta its answer follows
+  // one that says what it is for (begins_line: what was submitted last is such a head of a run).
+  bool begins_line = false;
   bool line_open = false;
   bool line_cas = false;
   std::size_t line_keys = 0;
@@ -144,10 +195,10 @@ struct connection::state {
   // Which of the requests in flight the reply at hand is for: the first, but for values of a
   // classic line, which may come in any order.
   std::size_t current = 0;
-  std::size_t line_cursor = 0;  // where in its line the next value is expected
-  protocol::response item;      // of deliver_items
-  protocol::response reply;     // of deliver_one, and of what was asked
-  std::size_t stat_bytes = 0;   // of the statistics that are being answered
+  std::size_t line_cursor = 0;              // where in its line the next value is expected
+  std::array<protocol::response, 2> items;  // of deliver_items
+  protocol::response reply;                 // of deliver_one, and of what was asked
+  std::size_t stat_bytes = 0;               // of the statistics that are being answered
   static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;
 
   // A value that is being read, of waiting[current].
@@ -162,7 +213,8 @@ struct connection::state {
     protocol::response head;
   } body;
 
-  // Errors that name no request, in the order they came, while quiet requests were at the front.
+  // Errors that name no request, in the order they came, while quiet requests or a line were at the
+  // front.
   struct stray {
     errc status;
     std::string text;

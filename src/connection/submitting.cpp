@@ -31,38 +31,11 @@ bool has_quiet_form(verb v) noexcept {
 
 }  // namespace
 
-void connection::state::open() {
-  switch (options.protocol) {
-    case protocol_choice::classic:
-    case protocol_choice::binary:
-      speaks = options.protocol;
-      return;
-    case protocol_choice::automatic:
-      if (options.known != protocol_choice::automatic) {
-        speaks = options.known;
-        return;
-      }
-      break;
-    // A server without meta would run the value of an "ms" as commands: always ask first.
-    case protocol_choice::meta:
-      if (options.known == protocol_choice::meta) {
-        speaks = protocol_choice::meta;
-        return;
-      }
-      break;
-  }
-  ask_for_meta();
-}
-
-void connection::state::ask_for_meta() {
-  waiting.make_room();
-  pending& e = waiting.push();
-  e = {};
-  e.begin = out.end();
-  e.op = verb::ping;
-  e.form = wire_form::meta;
-  out.append("mn\r\n");
-  asking = true;
+// Not every server and proxy has these, and some close the connection instead of saying so.
+bool connection::state::may_be_refused(const request& r) noexcept {
+  if (r.op == verb::get) return false;
+  return !protocol::names_item(r.op) || r.op == verb::gat || r.op == verb::touch ||
+         r.op == verb::debug || r.ttl < 0;
 }
 
 wire_form connection::state::form_for(const request& r) const noexcept {
@@ -98,6 +71,7 @@ inline pending& connection::state::enqueue(const request& r, protocol::response_
                                            std::uint32_t tag, wire_form form, bool quiet) {
   waiting.make_room();
   out.reserve(protocol::classic::max_head + std::min(r.value.size(), options.copy_below) + 2);
+  begin_stretch();
   pending& e = waiting.push();
   e.prefix = r.prefix;
   e.key = r.key;
@@ -111,6 +85,7 @@ inline pending& connection::state::enqueue(const request& r, protocol::response_
   e.quiet = quiet;
   e.abandoned = e.answered = false;
   e.wants_value = asks(r.wants, want::value);
+  e.refusable = may_be_refused(r);
   return e;
 }
 
@@ -127,17 +102,27 @@ refusal connection::state::submit(const request& given, protocol::response_handl
     return {errc::invalid_argument, "the handshake is not over"};
   }
   // A run of gets: one more key in the line that is being written.
-  if (line_open && given.op == verb::get && protocol::is_plain(given) &&
-      line_cas == asks(given.wants, want::cas)) {
+  const bool joins = line_open && given.op == verb::get &&
+                     line_cas == asks(given.wants, want::cas) && fits_line(given.key_size());
+  if (joins && protocol::is_plain(given)) {
     enqueue(given, to, tag, wire_form::classic, given.quiet);
     write_get(given, given.quiet);
     close_when_full();
     return {};
   }
-  const wire_form form = form_for(given);
+  wire_form form = form_for(given);
   if (const refusal no = check(given, form)) return no;
 
   request r = given;
+  // Classic replies do not say what they answer. On a connection that speaks meta, one follows
+  // another reply that does: the first key of a run of gets, or a noop.
+  const bool needs_proof = form == wire_form::classic && speaks == protocol_choice::meta &&
+                           !joins && (waiting.empty() || waiting.back().form == wire_form::classic);
+  const bool heads_run = needs_proof && protocol::is_plain_get(given);
+  if (heads_run) {
+    form = wire_form::meta;
+    r.quiet = false;
+  }
   const bool line = form == wire_form::classic && r.op == verb::get;
   // Classic's noreply hides failures of the server: there a quiet request is answered all the same.
   if (!line && (form == wire_form::classic || !has_quiet_form(r.op))) r.quiet = false;
@@ -145,13 +130,16 @@ refusal connection::state::submit(const request& given, protocol::response_handl
   if (form != wire_form::classic) r.opaque = new_opaque();
 
   // A get can join the line only if it asks for the same; everything else ends it.
-  if (line_open && (!line || line_cas != asks(r.wants, want::cas))) end_line();
+  if (line_open && (!line || !joins)) end_line();
   // Meta's errors do not say whom they mean. A run of quiet requests is fenced before anything else
   // follows, and before it gets long, so that they can only mean one of few.
   const bool other = form != wire_form::binary && (form != wire_form::meta || !r.quiet);
   if (quiet_run != 0 && (other || quiet_run >= longest_quiet_run)) fence();
+  if (needs_proof && !heads_run) push_fence(wire_form::meta);
   if (!r.quiet) quiet_run = 0;
   if (form != wire_form::classic && r.quiet) ++quiet_run;
+  begins_line = heads_run;
+  if (heads_run) line_cas = asks(r.wants, want::cas);
 
   const bool begins_stores = form == wire_form::meta && r.quiet && r.op == verb::set &&
                              given.opaque == 0 && protocol::is_plain(given);
@@ -171,6 +159,10 @@ std::size_t connection::state::submit_again(std::span<const another> more,
                                             protocol::response_handler& to) {
   const bool room = !full && out.unsent() < options.max_unsent && failure == errc::ok;
   if (!room || waiting.empty() || waiting.back().abandoned) return 0;
+  if (begins_line) {
+    if (more.empty() || !begin_line(more.front(), to)) return 0;
+    return 1 + (line_open ? submit_keys(more.subspan(1), to) : 0);
+  }
   if (line_open) return submit_keys(more, to);
   return in_run_of_stores() ? submit_stores(more, to) : 0;
 }
@@ -191,7 +183,24 @@ inline pending& connection::state::push_silent(const another& one, std::string_v
   e.quiet = true;
   e.abandoned = e.answered = false;
   e.wants_value = op == verb::get;
+  e.refusable = false;
   return e;
+}
+
+// The line that follows the head of a run.
+bool connection::state::begin_line(const another& one, protocol::response_handler& to) {
+  const std::string_view prefix = waiting.back().prefix;
+  request r;
+  r.prefix = prefix;
+  r.key = one.key;
+  if (line_cas) r.wants = r.wants | want::cas;
+  waiting.make_room();
+  out.reserve(protocol::classic::max_head);
+  push_silent(one, prefix, to, verb::get, wire_form::classic, out.end());
+  begins_line = false;
+  write_get(r, true);
+  close_when_full();
+  return true;
 }
 
 // In both of the following there is memory for all before the first is noted.
@@ -208,7 +217,8 @@ std::size_t connection::state::submit_keys(std::span<const another> more,
   std::size_t done = 0;
   for (; done < most; ++done) {
     const std::uint64_t begin = out.end() + static_cast<std::size_t>(at - from);
-    if (begin >= line_begin + bytes_per_line) break;
+    const std::size_t key_size = prefix.size() + more[done].key.size();
+    if (begin + 1 + key_size + line_end.size() > line_begin + bytes_per_line) break;
     push_silent(more[done], prefix, to, verb::get, wire_form::classic, begin);
     at += protocol::plain::another_get(prefix, more[done].key, at);
   }
@@ -304,8 +314,13 @@ void connection::state::write_get(const request& r, bool quiet) {
   }
 }
 
+// Whether one more key of this length leaves room for the line's end.
+bool connection::state::fits_line(std::size_t key_size) const noexcept {
+  return out.end() + 1 + key_size + line_end.size() <= line_begin + bytes_per_line;
+}
+
 void connection::state::end_long_line() {
-  if (line_keys >= keys_per_line || out.end() - line_begin >= bytes_per_line) end_line();
+  if (line_keys >= keys_per_line) end_line();
 }
 
 void connection::state::end_line() {
@@ -315,20 +330,27 @@ void connection::state::end_line() {
 }
 
 void connection::state::fence() {
+  begins_line = false;
   if (line_open) end_line();
   if (quiet_run == 0 || failure != errc::ok) return;
   quiet_run = 0;
+  push_fence(waiting.back().form);
+}
+
+// A request that is answered in any case, and that nobody waits for.
+void connection::state::push_fence(wire_form form) {
   request r;
   r.op = verb::ping;
-  const wire_form form = waiting.back().form;
   if (form == wire_form::binary) r.opaque = new_opaque();
   waiting.make_room();
+  begin_stretch();
   pending& e = waiting.push();
   e = {};
   e.begin = out.end();
   e.opaque = r.opaque;
   e.op = r.op;
   e.form = form;
+  e.refusable = true;
   write(r, form);
 }
 

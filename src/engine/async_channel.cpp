@@ -174,13 +174,12 @@ void async_channel::pump(turn& t) noexcept {
     if (link_ != nullptr && server_->needs_flush()) {
       // Over an old connection items would be read before they are flushed. That is no failure of
       // the server's.
-      answered_ = true;
-      link_->wire.fail(errc::connection_closed, "closed because the server was down");
+      link_->wire.fail(errc::connection_closed, "closed because the server was down",
+                       verdict::nothing);
       return lost(t);
     }
     // The first after a pause may find that the server has left meanwhile.
-    if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 &&
-        !link_->is_sound(t.now())) {
+    if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 && !is_usable(t)) {
       end_link();
       waiting_.front().fresh = true;
     }
@@ -200,6 +199,10 @@ void async_channel::pump(turn& t) noexcept {
   });
 }
 
+bool async_channel::is_usable(turn& t) noexcept {
+  return !server_->is_out_of_date(*link_, t.now()) && link_->is_sound(t.now());
+}
+
 // False when the connection does not take it as it is: there is a leg then.
 bool async_channel::submit(async_rider& r) {
   r.sent = true;
@@ -216,7 +219,10 @@ bool async_channel::submit(async_rider& r) {
 
 void async_channel::fill(turn& t) {
   connection& wire = link_->wire;
-  while (!waiting_.empty() && wire.has_room() && !wire.failed()) {
+  // What the server was taken for is to be asked anew, once those on their way have arrived.
+  if (link_->guessed && server_->is_out_of_date(*link_, t.now())) return;
+  for (std::size_t n = waiting_.size(); n > 0 && !waiting_.empty(); --n) {
+    if (!wire.has_room() || wire.failed()) return;
     async_rider& r = waiting_.front();
     if (r.leg == nullptr && submit(r)) continue;
     if (!std::exchange(r.sent, true)) r.leg->begin(!r.fresh);
@@ -241,13 +247,25 @@ void async_channel::fill(turn& t) {
 
 void async_channel::send(turn& t) {
   if (link_ == nullptr) return;
+  if (link_->guessed && !waiting_.empty() && link_->wire.in_flight() == 0 &&
+      server_->is_out_of_date(*link_, t.now())) {
+    end_link();
+    for (std::size_t n = waiting_.size(); n > 0; --n) {
+      waiting_.front().fresh = true;
+      waiting_.push_back(waiting_.front());
+    }
+    return pump(t);
+  }
   connection& wire = link_->wire;
   if (wire.in_flight() == 0) heard_ = t.now();
   bool all = true;
+  std::size_t before = 0;
   do {
+    before = wire.in_flight();
     fill(t);
     all = link_->flush();
-  } while (all && !wire.failed() && !waiting_.empty() && wire.has_room());
+  } while (all && !wire.failed() && !waiting_.empty() && wire.has_room() &&
+           wire.in_flight() != before);
   if (wire.failed()) return lost(t);
   if (wire.has_output()) await_writing();
   if (wire.in_flight() != 0) await_reading();
@@ -258,7 +276,6 @@ void async_channel::send(turn& t) {
 
 void async_channel::read(turn& t) {
   reading_ = false;
-  answered_ = false;
   t.expect_more(*this);
   bool came = false;
   do {
@@ -282,7 +299,6 @@ void async_channel::collect(turn& t) noexcept {
         server_->answered(t.events());
       } catch (...) {  // no memory to tell anybody
       }
-      if (link_ != nullptr && link_->unasked) server_->closes_when_asked(t.now());
     }
     engine_.leg_is_done(t, r);
   }
@@ -331,15 +347,12 @@ bool async_channel::suspect(turn& t) noexcept {
 void async_channel::lost(turn& t) {
   const connection& wire = link_->wire;
   const errc code = wire.failure();
-  // One that ended after an answer (a refused store, a value too long for us) says that the server
-  // is there.
-  const bool silent = code == errc::timeout || code == errc::protocol_error ||
-                      (code == errc::connection_closed && !answered_);
-  if (silent && (!riding_.empty() || !settled_.empty())) {
-    const async_rider& first = riding_.empty() ? settled_.front() : riding_.front();
-    server_->failed(error(code, std::string(wire.failure_text()), server_->name()), first.of->began,
-                    t.now(), t.events());
-  }
+  const async_rider* const first = !riding_.empty()    ? &riding_.front()
+                                   : !settled_.empty() ? &settled_.front()
+                                   : !waiting_.empty() ? &waiting_.front()
+                                                       : nullptr;
+  const auto began = first != nullptr ? first->of->began : t.now();
+  bool another = false;  // a fresh connection tells about the server
   for (std::size_t n = waiting_.size(); n > 0; --n) {
     async_rider& r = waiting_.front();
     r.sent ? riding_.push_back(r) : waiting_.push_back(r);
@@ -349,6 +362,7 @@ void async_channel::lost(turn& t) {
     async_rider& r = riding_.front();
     if (r.leg == nullptr) r.give_up(code, wire.failure_text());
     if (r.leg->lost(wire)) {
+      another = true;
       r.sent = false;
       r.fresh = true;
       waiting_.push_back(r);
@@ -357,6 +371,7 @@ void async_channel::lost(turn& t) {
       settled_.push_back(r);
     }
   }
+  server_->ended(wire, another, began, t.now(), t.events());
   end_link();
   collect(t);
   if (!waiting_.empty()) pump(t);
@@ -364,7 +379,6 @@ void async_channel::lost(turn& t) {
 
 // No memory in the middle of something: nobody knows what it came to.
 void async_channel::break_off(turn& t) noexcept {
-  answered_ = true;  // it is not the server's doing
   if (link_ != nullptr) link_->wire.fail(errc::out_of_memory, {});
   for (chain<async_rider>* all : {&waiting_, &riding_}) {
     while (!all->empty()) {

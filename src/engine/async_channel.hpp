@@ -56,7 +56,8 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void close_in_child() noexcept;
 
   void note_settled(async_rider& r) noexcept { settled_.push_back(r); }
-  void note_answer() noexcept { answered_ = true; }
+  // Something of it is to be asked again.
+  void board_again(async_rider& r) noexcept { waiting_.push_back(r); }
 
   // The right to post a sending, which then has to be used. With the engine's lock.
   [[nodiscard]] bool claim_sending() noexcept { return !std::exchange(sending_posted_, true); }
@@ -69,6 +70,7 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void dial_on(turn& t);
   void await_dial();
   void refuse_all(turn& t, const error& why);
+  [[nodiscard]] bool is_usable(turn& t) noexcept;
   bool submit(async_rider& r);
   void fill(turn& t);
   void send(turn& t);
@@ -104,7 +106,6 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   bool sending_posted_ = false;
   bool collecting_ = false;
   bool retiring_ = false;
-  bool answered_ = false;      // something was, by what came last
   clock::time_point heard_{};  // when something came, or when the connection was last idle
   chain<async_rider> waiting_;
   chain<async_rider> riding_;

@@ -43,21 +43,19 @@ void async_rider::on_response(std::uint32_t tag, const protocol::response& r) no
   of->sent = of->sent || !r.unsent;  // whatever becomes of the others
   const bool is_answer = r.status <= errc::not_a_number;
   if (const auto* const lone = of->lone(); lone != nullptr && is_answer && !r.more) {
-    on->note_answer();
     of->what->on_response(0, r, of->on->set.map->names[lone->server]);
     settled = true;
     on->note_settled(*this);
     return;
   }
-  if (on != nullptr) {
-    const fault whose = is_answer ? fault::answer : fault_of(r.status);
-    if (whose != fault::network && whose != fault::clock) on->note_answer();
-  }
   if (leg == nullptr) of->make_leg();
   leg->on_response(tag, r);
-  if (!settled && leg->done()) {
+  if (settled) return;
+  if (leg->done()) {
     settled = true;
     on->note_settled(*this);
+  } else if (on != nullptr && !leg->submitted()) {
+    on->board_again(*this);
   }
 }
 

@@ -107,11 +107,18 @@ class runner {
       leg_.begin(false);
       stage_ = stage::running;
     }
-    // As long as the socket takes everything, there may be room for more.
-    do {
-      leg_.fill(link_->wire);
-    } while (link_->flush() && !leg_.submitted() && link_->wire.has_room());
+    fill();
     settle(now, deadline);
+  }
+
+  // As long as the socket takes everything, there may be room for more.
+  void fill() {
+    connection& wire = link_->wire;
+    std::size_t before = 0;
+    do {
+      before = wire.in_flight();
+      leg_.fill(wire);
+    } while (link_->flush() && !leg_.submitted() && wire.has_room() && wire.in_flight() != before);
   }
 
   // After bytes came or the connection failed: is the leg over?
@@ -119,7 +126,7 @@ class runner {
     connection& wire = link_->wire;
     if (wire.failed()) {
       const bool another = leg_.lost(wire);
-      if (!another) note_failure(wire, now);
+      server_.ended(wire, another, began_, now, events_);
       server_.discard(std::move(link_));
       if (another && now < deadline) {
         dial_ = std::make_unique<dial>(server_, now, deadline);
@@ -131,9 +138,14 @@ class runner {
       return finish();
     }
     if (leg_.done() && wire.in_flight() == 0) {
-      server_.answered(events_);
-      if (link_->unasked) server_.closes_when_asked(now);
+      // What it refused itself says nothing of the server.
+      if (leg_.heard()) server_.answered(events_);
       return release(now);
+    }
+    if (!leg_.submitted() && wire.has_room() && !wire.has_output()) {
+      fill();
+      const bool over = wire.failed() || (leg_.done() && wire.in_flight() == 0);
+      if (over) return settle(now, deadline);
     }
     // A probe of a server that was down waits for its answer, so that something is learned from it.
     if (exchange_.quiet() && leg_.submitted() && !wire.has_output() && server_.is_spotless()) {
@@ -172,19 +184,8 @@ class runner {
   }
 
  private:
-  // A connection that ended after an answer (a refused store, a value too long for us) says that
-  // the server is there.
-  void note_failure(const connection& wire, clock::time_point now) {
-    const errc code = wire.failure();
-    if (code == errc::connection_closed && leg_.heard()) return server_.answered(events_);
-    if (code == errc::timeout || code == errc::connection_closed || code == errc::protocol_error) {
-      server_.failed(error(code, std::string(wire.failure_text()), server_.name()), began_, now,
-                     events_);
-    }
-  }
-
   void release(clock::time_point now) noexcept {
-    link_->last_used = now;
+    link_->note_used(now);
     server_.give_back(std::move(link_));
     finish();
   }
@@ -381,16 +382,14 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
     if (!used.flush() || !l.submitted() || l.done()) return false;
     if (!waits_in_kernel(used, kernel_patience(timeout))) return false;
     waited = true;
-    if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done() ||
-        used.unasked)
-      return false;
+    if (!used.receive(link::patience::until_time_out, s.settings().wait) || !l.done()) return false;
     if (used.wire.failed() || used.wire.in_flight() != 0) return false;
   } catch (...) {
     s.discard(std::move(c.idle));
     s.give_back_slot();
     throw;
   }
-  used.last_used = now;
+  used.note_used(now);
   s.give_back(std::move(c.idle));
   return true;
 }
@@ -496,10 +495,10 @@ bool run_lone(call& c, const routing::topology& map,
   link* const l = own.connected();
   if (l == nullptr) return false;
   link::asked a;
-  if (!l->unasked && waits_in_kernel(*l, patience)) a = l->ask(r, o.wait);
+  if (waits_in_kernel(*l, patience)) a = l->ask(r, o.wait);
   if (a.answer != nullptr) c.on_response(0, *a.answer, map.names[home]);
   if (a.answer != nullptr || !a.begun) {
-    if (a.begun) l->last_used = now;
+    if (a.begun) l->note_used(now);
     s.give_back(own.take().idle);
     return a.begun;
   }
@@ -542,6 +541,7 @@ result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {
         case dial::progress::done: {
           auto l = d.take();
           l->last_used = now;
+          l->wire.rest();
           s.give_back(std::move(l));
           return {};
         }

@@ -232,7 +232,6 @@ bool combining::find_link(rider& me) {
 // Submits what there is room for, and writes it.
 void combining::send(clock::time_point now) {
   connection& wire = link_->wire;
-  answered_ = false;
   if (server_.is_crowded() && crowd_.is_over(now)) {
     server_.set_crowded(false);
     server_.trim(crowd_.enough());
@@ -240,8 +239,8 @@ void combining::send(clock::time_point now) {
   if (server_.needs_flush()) {
     // Over an old connection items would be read before they are flushed. That is no failure of the
     // server's.
-    answered_ = true;
-    return wire.fail(errc::connection_closed, "closed because the server was down");
+    return wire.fail(errc::connection_closed, "closed because the server was down",
+                     verdict::nothing);
   }
   first_ = wire.in_flight() == 0;
   if (first_) note_heard(now);
@@ -270,7 +269,6 @@ clock::time_point combining::wait_and_read() {
   const bool ready = ::ppoll(&p, 1, &left, nullptr) > 0;
   const auto now = clock::now();
   if (ready && (p.revents & ~POLLOUT) != 0) {
-    answered_ = false;
     if (link_->receive(link::patience::none)) {
       if (std::exchange(first_, false)) crowd_.answer_took(now - heard_);
       note_heard(now);
@@ -309,11 +307,6 @@ void combining::evict(clock::time_point now) {
 void combining::lose(const rider& me, clock::time_point now,
                      std::vector<server::event>& events) noexcept {
   const connection& wire = link_->wire;
-  const errc code = wire.failure();
-  // One that ended after an answer (a refused store, a value too long for us) says that the server
-  // is there.
-  const bool silent = code == errc::timeout || code == errc::protocol_error ||
-                      (code == errc::connection_closed && !answered_);
   bool another = false;  // a fresh connection tells about the server
   while (!riding_.empty()) {
     rider& r = riding_.front();
@@ -321,12 +314,9 @@ void combining::lose(const rider& me, clock::time_point now,
     another = another || again;
     r.settle(again ? rider::ending::again : rider::ending::given);
   }
-  if (silent && !another) {
-    try {
-      server_.failed(error(code, std::string(wire.failure_text()), server_.name()), me.began, now,
-                     events);
-    } catch (...) {  // no memory: it is not held against the server
-    }
+  try {
+    server_.ended(wire, another, me.began, now, events);
+  } catch (...) {  // no memory: it is not held against the server
   }
   server_.discard(std::move(link_));
   server_.give_back_slot();
@@ -340,7 +330,6 @@ void combining::break_off(rider& me, std::vector<server::event>& events) noexcep
     r->settle(rider::ending::broken);
   }
   if (link_ != nullptr) {
-    answered_ = true;  // it is not the server's doing
     if (!link_->wire.failed()) link_->wire.fail(errc::out_of_memory, {});
     lose(me, me.began, events);
   }

@@ -119,7 +119,6 @@ class combining {
   bool used_ = false;             // something went over it
   bool makes_way_ = false;        // nothing more does, because others wait for it
   bool first_ = false;            // what was sent last was alone on its way
-  bool answered_ = false;         // by what was read last
   bool doubted_ = false;          // somebody has waited in vain since something came
   link* left_in_fork_ = nullptr;  // the parent's, in use by one of its threads
 };

@@ -58,8 +58,6 @@ struct combining::rider final : protocol::response_handler, chained<rider> {
       if (leg.done()) settle(ending::given);
       return;
     }
-    const fault whose = fault_of(r.status);
-    if (whose != fault::network && whose != fault::clock) of.answered_ = true;
     settle(ending::answered);
   }
 

@@ -21,12 +21,18 @@ std::string name_limit(const options& o, clock::duration left) {
 dial::dial(server& to, clock::time_point now, clock::time_point deadline)
     : server_(to),
       until_(std::min(now + to.settings().connect_timeout, deadline)),
-      limit_(name_limit(to.settings(), deadline - now)) {}
+      limit_(name_limit(to.settings(), deadline - now)),
+      negotiation_(to.memory()) {}
 
 dial::progress dial::give_up(errc code, std::string message) {
   why_ = error(code, std::move(message), server_.name());
-  drop();
+  drop_all();
   return progress::failed;
+}
+
+void dial::drop_all() noexcept {
+  drop();
+  if (kept_ != nullptr) server_.discard(std::move(kept_));
 }
 
 void dial::drop() noexcept {
@@ -92,12 +98,10 @@ dial::progress dial::next_address(clock::time_point now) {
     if (now >= until_) break;
     const auto left = static_cast<long>(endpoints_.size() - next_);
     address_until_ = now + (until_ - now) / left;
-    connection_options wire = server_.wire_options(now);
-    // Once may be a bad moment of the server's.
-    if (closed_when_asked_ >= 2) wire.known = protocol_choice::classic;
+    connection_options wire = server_.wire_options();
+    negotiation_.prepare(wire, now);
     drop();
     link_ = std::make_unique<link>(wire);
-    link_->unasked = closed_when_asked_ >= 2;
     bool connected = false;
     const int code = link_->io.start(endpoints_[next_++], server_.settings().keepalive, connected);
     if (code != 0) {
@@ -109,6 +113,11 @@ dial::progress dial::next_address(clock::time_point now) {
     stage_ = stage::handshaking;
     link_->wire.open();
     return shake_hands(now);
+  }
+  if (kept_ != nullptr && negotiation_.use_kept(now)) {
+    drop();
+    link_ = std::move(kept_);
+    return finish_handshake(now);
   }
   if (now >= until_) {
     return give_up(errc::timeout,
@@ -122,28 +131,49 @@ dial::progress dial::shake_hands(clock::time_point now) {
   link_->flush();
   while (!wire.ready() && !wire.failed() && link_->receive(link::patience::none)) {
   }
-  if (wire.ready()) {
-    server_.spoke(wire.speaks());
-    if (!server_.needs_flush()) return progress::done;
-    protocol::request r;
-    r.op = protocol::verb::flush;
-    wire.submit(r, flush_, 0);
-    stage_ = stage::flushing;
-    return flush_items(now);
-  }
-  if (wire.failed()) {
-    if (wire.retry_as_classic()) {
-      ++closed_when_asked_;
+  if (wire.ready() || wire.failed()) return judge_handshake(now);
+  if (now < until_) return progress::waiting;
+  if (kept_ != nullptr) return next_address(now);
+  return give_up(errc::timeout, "no answer to the handshake" + limit_);
+}
+
+dial::progress dial::judge_handshake(clock::time_point now) {
+  const connection& wire = link_->wire;
+  switch (negotiation_.next(wire, now)) {
+    case negotiation::step::use:
+      return finish_handshake(now);
+    case negotiation::step::keep_and_ask:
+      kept_ = std::move(link_);
       --next_;  // the same address again
       return next_address(now);
-    }
-    // It accepted the connection, so another address of it would say the same.
-    return give_up(
-        wire.failure() == errc::connection_closed ? errc::connect_failed : wire.failure(),
-        "handshake: " + std::string(wire.failure_text()));
+    case negotiation::step::again:
+      --next_;
+      return next_address(now);
+    case negotiation::step::use_kept:
+      drop();
+      link_ = std::move(kept_);
+      return finish_handshake(now);
+    case negotiation::step::give_up:
+      break;
   }
-  if (now < until_) return progress::waiting;
-  return give_up(errc::timeout, "no answer to the handshake" + limit_);
+  // It accepted the connection, so another address of it would say the same.
+  return give_up(
+      wire.failure() == errc::connection_closed ? errc::connect_failed : wire.failure(),
+      "handshake: " + std::string(wire.failure_text()) + std::string(negotiation_.advice()));
+}
+
+// The connection is ready.
+dial::progress dial::finish_handshake(clock::time_point now) {
+  if (kept_ != nullptr) server_.discard(std::move(kept_));
+  connection& wire = link_->wire;
+  link_->guessed = negotiation_.guessed();
+  server_.spoke(wire.speaks());
+  if (!server_.needs_flush()) return progress::done;
+  protocol::request r;
+  r.op = protocol::verb::flush;
+  wire.submit(r, flush_, 0);
+  stage_ = stage::flushing;
+  return flush_items(now);
 }
 
 // The server was away: what it holds may be out of date (options::flush_on_reconnect).

@@ -18,7 +18,7 @@ class dial {
  public:
   // Bounded by the server's connect_timeout and by `deadline`, whichever comes first.
   dial(server& to, clock::time_point now, clock::time_point deadline);
-  ~dial() { drop(); }
+  ~dial() { drop_all(); }
   dial(const dial&) = delete;
   dial& operator=(const dial&) = delete;
 
@@ -35,7 +35,9 @@ class dial {
   [[nodiscard]] const error& why() const noexcept { return why_; }
   // In a child of a fork: the parent goes on with it.
   void close_in_child() noexcept {
-    if (link_ != nullptr) link_->io.close();
+    for (auto* l : {link_.get(), kept_.get()}) {
+      if (l != nullptr) l->io.close();
+    }
   }
 
  private:
@@ -43,8 +45,11 @@ class dial {
   progress next_address(clock::time_point now);
   progress shake_hands(clock::time_point now);
   void drop() noexcept;
+  void drop_all() noexcept;
   progress flush_items(clock::time_point now);
   progress give_up(errc code, std::string message);
+  progress judge_handshake(clock::time_point now);
+  progress finish_handshake(clock::time_point now);
 
   struct flush_reply final : protocol::response_handler {
     void on_response(std::uint32_t, const protocol::response& r) noexcept override {
@@ -64,7 +69,8 @@ class dial {
   std::shared_ptr<transport::lookup> lookup_;
   std::vector<transport::endpoint> endpoints_;
   std::size_t next_ = 0;
-  unsigned closed_when_asked_ = 0;
+  negotiation negotiation_;
+  std::unique_ptr<link> kept_;  // ready, while another asks
   flush_reply flush_;
   std::string last_failure_;
   std::unique_ptr<link> link_;

@@ -24,7 +24,7 @@ struct link {
   transport::stream io;
   connection wire;
   clock::time_point last_used{};
-  bool unasked = false;  // taken for classic, because the server closes when asked
+  bool guessed = false;  // taken for classic, because the server closes when asked
 
   // Writes what is queued, as far as the socket takes it. False when the socket is full or broken.
   bool flush();
@@ -41,6 +41,10 @@ struct link {
   asked ask(protocol::request& r, wait_policy how);
   // An idle link that may be used again. One that was idle for long is looked at first.
   [[nodiscard]] bool is_sound(clock::time_point now) noexcept;
+  // A call that began at `began` is over. Where a moment counts, the clock is looked at.
+  void note_used(clock::time_point began) noexcept {
+    last_used = wire.speaks() == protocol_choice::classic ? clock::now() : began;
+  }
 
   // Failures of abandoned requests since this was last asked.
   std::uint64_t take_unclaimed() noexcept {
@@ -49,8 +53,6 @@ struct link {
 
   std::uint64_t reported = 0;
   wait_gate gate;
-  // A call in a hurry does not look; one after a pause can afford to.
-  static constexpr std::chrono::milliseconds trusted_idle{50};
 
  private:
   transport::transfer look_or_wait(std::span<const std::span<char>> room);

@@ -52,15 +52,27 @@ server::server(const server_address& address, const options& o)
 
 server::~server() = default;
 
-connection_options server::wire_options(clock::time_point now) const {
+connection_options server::wire_options() const {
   connection_options w;
   w.protocol = options_.protocol;
-  if (now.time_since_epoch().count() < ask_again_.load(std::memory_order_relaxed)) {
-    w.known = protocol_choice::classic;
-  }
   w.max_value_size = options_.max_value_size;
   w.check_keys = options_.check_keys;
   return w;
+}
+
+void server::ended(const connection& wire, bool replaced, clock::time_point began,
+                   clock::time_point now, std::vector<event>& out) {
+  if (wire.retry_as_classic()) memory_.refused_meta(now);
+  switch (wire.says()) {
+    case verdict::nothing:
+      return;
+    case verdict::answered:
+      return answered(out);
+    case verdict::failed:
+      if (replaced) return;
+      return failed(error(wire.failure(), std::string(wire.failure_text()), name_), began, now,
+                    out);
+  }
 }
 
 bool server::admit(clock::time_point now) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <memcxx/driver.hpp>
+#include <memcxx/negotiation.hpp>
 #include <memcxx/options.hpp>
 
 #include "engine/fork_guard.hpp"
@@ -35,13 +36,9 @@ class server final : private fork_guarded {
 
   // What a connection to it is made with. Every connection asks the server for its capabilities
   // anew (a name may lead to another server tomorrow, and one without meta would run values as
-  // commands), unless the question itself has ended connections lately.
-  [[nodiscard]] connection_options wire_options(clock::time_point now) const;
-  // A connection that was not asked has given answers, after two were closed at the question: some
-  // proxies do that. For a while no connection asks.
-  void closes_when_asked(clock::time_point now) noexcept {
-    ask_again_.store((now + not_asking).time_since_epoch().count(), std::memory_order_relaxed);
-  }
+  // commands), unless negotiation finds that the question ends connections.
+  [[nodiscard]] connection_options wire_options() const;
+  [[nodiscard]] protocol_memory& memory() noexcept { return memory_; }
   void spoke(protocol_choice p) noexcept { speaks_.store(p, std::memory_order_relaxed); }
 
   // --- health. What changed is told by events, for the caller to pass on when it holds no lock.
@@ -66,6 +63,15 @@ class server final : private fork_guarded {
     return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
   }
   void flushed() noexcept { suspect_.store(false, std::memory_order_relaxed); }
+
+  // What the connection was taken for is to be asked anew.
+  [[nodiscard]] bool is_out_of_date(const link& l, clock::time_point now) const noexcept {
+    return l.guessed && !memory_.takes_for_classic(now);
+  }
+  // A connection has failed, and what it says of the server is to be heeded: with `replaced` a
+  // fresh one will tell. A call that began at `began` was on it.
+  void ended(const connection& wire, bool replaced, clock::time_point began, clock::time_point now,
+             std::vector<event>& out);
 
   // --- the pool. A slot is the right to have one connection.
   struct claim {
@@ -130,7 +136,7 @@ class server final : private fork_guarded {
   void retire(link& l) noexcept;
   [[nodiscard]] bool serves(link& l, clock::time_point now) const noexcept {
     // Over an old connection items would be read before they are flushed.
-    return !needs_flush() && l.is_sound(now);
+    return !needs_flush() && !is_out_of_date(l, now) && l.is_sound(now);
   }
   claim take(clock::time_point now, std::size_t most, std::vector<std::unique_ptr<link>>& dead);
   void note_freed() noexcept;
@@ -140,8 +146,7 @@ class server final : private fork_guarded {
   const options& options_;
   std::shared_ptr<driver> driver_;
   std::atomic<protocol_choice> speaks_ = protocol_choice::automatic;
-  std::atomic<clock::rep> ask_again_ = 0;
-  static constexpr std::chrono::seconds not_asking{30};
+  protocol_memory memory_;
   std::atomic<std::uint64_t> unclaimed_ = 0;
 
   // One connection that is taken and given without the lock.

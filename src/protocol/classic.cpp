@@ -137,7 +137,10 @@ namespace {
 std::string_view read_value(reader& in, response& r, std::uint64_t& size) noexcept {
   r.key = in.word();
   if (r.key.empty() || r.key.size() > max_key_size) return "a value with a bad key";
-  return plain::read_fields(in, r, size);
+  std::uint64_t flags = 0;
+  const std::string_view why = plain::read_fields(in, flags, r, size);
+  set_flags(r, flags);
+  return why;
 }
 
 // "STAT <name> <value>"; the value may be empty or hold spaces. PREFIX and ITEM lines (stats

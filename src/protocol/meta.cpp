@@ -224,8 +224,12 @@ bool read_token(reader& in, Field& out, std::uint64_t most) noexcept {
 // more of them. Empty when fine, else what is wrong.
 std::string_view read_flag(char flag, reader& in, response& r) noexcept {
   switch (flag) {
-    case 'f':
-      return read_token(in, r.flags, UINT32_MAX) ? "" : "a flag f that is no 32-bit number";
+    case 'f': {
+      std::uint64_t flags = 0;
+      if (!in.number(flags)) return "a flag f that is no number";
+      set_flags(r, flags);
+      return "";
+    }
     case 'c':
       r.has_cas = true;
       return read_token(in, r.cas, UINT64_MAX) ? "" : "a bad flag c";
@@ -269,8 +273,8 @@ std::string_view read_flags(reader& in, response& r) noexcept {
   constexpr std::string_view behind = "a return flag with something behind its token";
   std::uint64_t n = 0;
   if (in.skip(" f")) {
-    if (!in.number(n, UINT32_MAX)) return "a flag f that is no 32-bit number";
-    r.flags = static_cast<std::uint32_t>(n);
+    if (!in.number(n)) return "a flag f that is no number";
+    set_flags(r, n);
     if (!in.at_end_of_word()) return behind;
   }
   if (in.skip(" c")) {

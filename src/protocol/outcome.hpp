@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include <memcxx/protocol/response.hpp>
@@ -13,7 +14,8 @@ namespace memcxx::protocol {
 // longer to begin than all of this.
 inline void clear(response& r) noexcept {
   r.status = errc::ok;
-  r.more = r.unsent = r.has_cas = r.has_opaque = r.won = r.stale = r.already_won = false;
+  r.more = r.unsent = r.misjudged = r.has_cas = r.has_opaque = r.won = r.stale = r.already_won =
+      false;
   r.flags = r.opaque = 0;
   r.cas = r.number = 0;
   r.ttl.reset();
@@ -23,6 +25,15 @@ inline void clear(response& r) noexcept {
   r.key = {};
   r.value = {};
   r.text = {};
+}
+
+// Flags of 64 bits, as memcached can be built to store, are this item's error alone.
+inline void set_flags(response& r, std::uint64_t flags) noexcept {
+  r.flags = static_cast<std::uint32_t>(flags);
+  if (flags <= UINT32_MAX) [[likely]]
+    return;
+  r.status = errc::unknown_flags;
+  r.text = "the item's flags have more than 32 bits";
 }
 
 // `why` has static storage.

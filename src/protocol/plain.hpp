@@ -42,11 +42,12 @@ inline std::size_t another_set(std::string_view prefix, std::string_view key,
 
 // What stands behind the key of an item (protocol.txt, "Retrieval command"): "<flags> <bytes>
 // [<cas unique>]" to the line's end. Empty when fine, else what is wrong.
-[[gnu::always_inline]] inline std::string_view read_fields(text::reader& in, response& r,
+[[gnu::always_inline]] inline std::string_view read_fields(text::reader& in, std::uint64_t& flags,
+                                                           response& r,
                                                            std::uint64_t& size) noexcept {
-  std::uint64_t flags = 0;
+  flags = 0;
   if (!in.skip(" 0 ")) {  // most values have none
-    if (!in.skip(' ') || !in.number(flags, UINT32_MAX)) return "a value with bad flags";
+    if (!in.skip(' ') || !in.number(flags)) return "a value with bad flags";
     if (!in.skip(' ')) return "a value with a bad length";
   }
   if (!in.number(size, UINT32_MAX)) return "a value with a bad length";
@@ -81,7 +82,8 @@ inline std::size_t another_set(std::string_view prefix, std::string_view key,
   at += key_size;
   std::uint64_t size = 0;
   text::reader rest({at, std::min(in.size() - fields, longest_line - max_key_size)});
-  if (!read_fields(rest, r, size).empty()) return 0;
+  std::uint64_t flags = 0;
+  if (!read_fields(rest, flags, r, size).empty() || flags > UINT32_MAX) return 0;
   value_size = static_cast<std::size_t>(size);
   return fields + rest.position();
 }

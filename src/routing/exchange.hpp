@@ -77,6 +77,7 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool next(std::uint32_t& index, slot& out) noexcept;
   void fill_many(connection& c, protocol::response_handler& as, std::uint32_t index);
   void fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index);
+  void fill_each(connection& c, protocol::response_handler& as);
   bool submit_more(connection& c, protocol::response_handler& as, const protocol::request& first);
   [[nodiscard]] bool is_another(const protocol::request& r,
                                 const protocol::request& first) const noexcept;
@@ -107,6 +108,7 @@ class leg final : public protocol::response_handler {
   bool reused_ = false;
   bool retried_ = false;
   bool heard_ = false;
+  bool each_ = false;  // what is sent once more is asked one by one
 };
 
 // Fills in what the client adds to a request, and says whether it can be sent at all.

@@ -138,6 +138,11 @@ inline void leg::submit(connection& c, protocol::response_handler& as, std::uint
 void leg::fill(connection& c, protocol::response_handler& as) {
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
+  if (each_ && again_at_ < again_.size()) {
+    fill_each(c, as);
+    const bool apart = c.speaks() == protocol_choice::classic && c.in_flight() != 0;
+    if (again_at_ < again_.size() || apart || !upcoming(index)) return;
+  }
   if (owner_->differs_by_key_ && count_ > 1) return fill_keys(c, as, index);
   if (!owner_->checks_late_ || count_ > 1) return fill_many(c, as, index);
   // The one request was checked, and is at hand unless it is sent for a second time.
@@ -161,6 +166,21 @@ void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t
     if (takes_more) takes_more = submit_more(c, as, each.what);
   }
   c.fence();
+}
+
+// Reads that stayed silent beside errors that named nobody: each is asked again, and told. Where
+// replies say nothing of their requests, one after the other.
+void leg::fill_each(connection& c, protocol::response_handler& as) {
+  const bool apart = c.speaks() == protocol_choice::classic;
+  slot each;
+  std::uint32_t index = 0;
+  while (again_at_ < again_.size() && c.has_room() && !c.failed()) {
+    if ((apart && c.in_flight() != 0) || !next(index, each)) return;
+    advance();
+    each.what.quiet = false;
+    submit(c, as, index, each.what);
+    each.filled = false;
+  }
 }
 
 // Whether `r` differs from `first`, which is fit to be sent, only in key and value, and in nothing
@@ -250,7 +270,8 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
 
 bool leg::lost(const connection& c) {
   if (done()) return false;
-  if (c.failure() == errc::connection_closed && reused_ && !retried_) {
+  const bool may = reused_ || c.retry_as_classic();
+  if (c.failure() == errc::connection_closed && may && !retried_) {
     retried_ = true;
     return true;
   }
@@ -308,12 +329,15 @@ void leg::on_response(std::uint32_t tag, const response& r) noexcept {
 void leg::judge(std::uint32_t tag, const response& r) noexcept {
   const fault whose = fault_of(r.status);
   heard_ = heard_ || (whose != fault::network && whose != fault::clock);
-  if (r.status == errc::connection_closed && reused_ && !retried_) {
+  const bool lost = r.status == errc::connection_closed && (reused_ || r.misjudged) && !retried_;
+  const bool unclear = r.status == errc::unattributed;
+  if (lost || unclear) {
     protocol::request what;
     request(tag, what);
-    if (r.unsent || is_repeatable(what)) {
+    if ((lost && r.unsent) || is_repeatable(what)) {
       try {
         again_.push_back(tag);
+        each_ = each_ || unclear;
         return;
       } catch (...) {
         // No memory to remember it: it fails.

@@ -19,6 +19,8 @@ struct response {
   errc status = errc::ok;
   bool more = false;    // further responses to the same request follow (stats)
   bool unsent = false;  // failed before one byte of the request left: safe to send again
+  // The server does not speak what the connection took it for; the next one will find out.
+  bool misjudged = false;
   bool has_cas = false;
   bool has_opaque = false;
   bool won = false;          // meta W: this caller is to refresh the item
