@@ -100,6 +100,7 @@ std::span<const std::span<char>> connection::input() { return state_->input(); }
 void connection::received(std::size_t n) { state_->received(n); }
 
 void connection::closed() {
+  state_->give_line_errors();
   state_->fail(errc::connection_closed, "the server closed the connection");
 }
 void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }

@@ -15,6 +15,7 @@
 namespace memcxx {
 
 using detail::pending;
+using detail::wire_form;
 using protocol::parsed;
 using protocol::reply_kind;
 using protocol::response;
@@ -108,7 +109,19 @@ connection::state::matched connection::state::match_line(const parsed& p, respon
 connection::state::matched connection::state::take_line_error(const response& r) {
   const std::size_t size = line_size();
   const std::size_t open = open_in_line(size);
-  if (strays.size() >= open) {
+  const bool each_has_one = size != 0 && strays.size() >= open;
+  if (is_fence_behind(size) && (each_has_one || waiting[size].form == wire_form::classic)) {
+    // A proxy asks a server for the fence as well. Whether it was that, or one more key of the
+    // line, nobody can say unless each key has its error.
+    if (!end_line_answer(false)) return matched::failed;
+    if (each_has_one) {
+      waiting.pop();
+    } else {
+      close_after(r.text);
+    }
+    return matched::settled;
+  }
+  if (size == 0 || each_has_one) {
     fail(errc::protocol_error,
          size == 0 ? "an answer to a line that was not written to its end" : detail::more_errors);
     return matched::failed;
@@ -119,6 +132,13 @@ connection::state::matched connection::state::take_line_error(const response& r)
   if (!nobody_knows && !ends_connection(r.status, waiting.front().op)) return matched::nobody;
   if (end_line_answer(false)) close_after(r.text);
   return matched::settled;
+}
+
+// Whether the request behind the first `size` is one of find_lines_end().
+bool connection::state::is_fence_behind(std::size_t size) noexcept {
+  if (size == 0 || waiting.size() <= size || strays.empty()) return false;
+  const pending& e = waiting[size];
+  return e.op == verb::ping && e.to == nullptr && !e.abandoned;
 }
 
 // After an error: the reply is for what follows the line, which has ended so.
@@ -134,8 +154,13 @@ bool connection::state::is_behind_line(const parsed& p, const response& r) noexc
 void connection::state::find_lines_end() {
   if (strays.empty() || waiting.empty() || !waiting.front().is_line()) return;
   if (!in.empty() || body.active || waiting.size() != line_size()) return;
-  push_fence(speaks == protocol_choice::meta ? detail::wire_form::meta
-                                             : detail::wire_form::classic);
+  push_fence(speaks == protocol_choice::meta ? wire_form::meta : wire_form::classic);
+}
+
+// The connection is at its end: a line that met an error will learn no more of it.
+void connection::state::give_line_errors() {
+  if (failure != errc::ok || strays.empty() || waiting.empty()) return;
+  if (waiting.front().is_line() && line_size() != 0) end_line_answer(false);
 }
 
 // Every request of the line at the front that has no answer gets one. Keys without one missed; but

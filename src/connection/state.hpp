@@ -114,10 +114,12 @@ struct connection::state {
   [[nodiscard]] std::size_t line_size() noexcept;
   [[nodiscard]] std::size_t open_in_line(std::size_t size) noexcept;
   matched take_line_error(const protocol::response& r);
+  [[nodiscard]] bool is_fence_behind(std::size_t size) noexcept;
   bool end_line_answer(bool with_end);
   [[nodiscard]] bool is_behind_line(const protocol::parsed& p,
                                     const protocol::response& r) noexcept;
   void find_lines_end();
+  void give_line_errors();
   bool deliver_items();
   // Whether what follows a value shows that it ended there.
   enum class frame : std::uint8_t { proven, unknown, broken };

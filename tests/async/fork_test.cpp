@@ -87,9 +87,9 @@ TEST(fork, a_child_that_destroys_the_client_closes_nothing_of_its_own) {
 TEST(fork, a_child_that_destroys_the_client_leaves_the_parent_s_dial_alone) {
   std::atomic<bool> may_answer{false};
   scripted_server server([&](peer& p) {
-    p.expect("mn\r\n");
+    p.expect(wire::question);
     while (!may_answer) p.wait(1ms);
-    p.send("MN\r\n");
+    p.send(wire::speaks_meta);
     for (;;) p.send(wire::hit(wire::read_plain(p), "v"));
   });
   net::io_context io;
@@ -97,7 +97,7 @@ TEST(fork, a_child_that_destroys_the_client_leaves_the_parent_s_dial_alone) {
   cache.emplace(io, async_settings(server.address(), protocol_choice::meta, 5s));
   std::string read;
   cache->get("k", [&](result<item> r) { read = value_of(r); });
-  ASSERT_TRUE(run_until(io, [&] { return server.count("mn\r\n") != 0; }));
+  ASSERT_TRUE(run_until(io, [&] { return server.count(wire::question) != 0; }));
   io.run_for(10ms);
   EXPECT_TRUE(in_child([&] {
     cache.reset();

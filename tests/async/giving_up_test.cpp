@@ -97,15 +97,15 @@ TEST_P(giving_up, while_it_connects) {
 
 // At every byte of the handshake's answer.
 TEST_P(giving_up, while_hands_are_shaken) {
-  for (std::size_t n = 0; n < 4; ++n) {
+  for (std::size_t n = 0; n < wire::speaks_meta.size(); ++n) {
     std::atomic<bool> go_on{false};
     std::atomic<bool> stopped{false};
     scripted_server server([&](peer& p) {
-      p.expect("mn\r\n");
-      p.send(std::string_view("MN\r\n").substr(0, n));
+      p.expect(wire::question);
+      p.send(wire::speaks_meta.substr(0, n));
       stopped = true;
       while (!go_on) p.wait(1ms);
-      p.send(std::string_view("MN\r\n").substr(n));
+      p.send(wire::speaks_meta.substr(n));
       serve_values(p);
     });
     async_client cache(io, async_settings(server.address(), protocol_choice::meta));
@@ -126,7 +126,7 @@ TEST_P(giving_up, while_hands_are_shaken) {
 
 // A server that was away is flushed first; given up at every byte of that answer.
 TEST_P(giving_up, while_the_items_of_a_server_that_was_away_are_dropped) {
-  for (std::size_t n = 0; n < 4; ++n) {
+  for (std::size_t n = 0; n < wire::speaks_meta.size(); ++n) {
     std::atomic<bool> go_on{false};
     std::atomic<bool> stopped{false};
     scripted_server server({[](peer& p) {

@@ -230,7 +230,7 @@ TEST_P(hostile, bytes_behind_a_multi_get_are_refused) {
       const wire::request r = wire::read(p);
       std::string said = wire::answer(r, held);
       // One item too many, just before the end.
-      if (r.speaks == wire::dialect::classic && said.ends_with("END\r\n"))
+      if (r.speaks == wire::dialect::classic && r.words.size() > 2 && said.ends_with("END\r\n"))
         said.insert(said.size() - 5, "VALUE x 0 1\r\n3\r\n");
       else if (r.speaks != wire::dialect::classic && r.key == "b")
         said += said;

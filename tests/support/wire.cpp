@@ -132,11 +132,19 @@ request read_plain(peer& p) {
   return r;
 }
 
+namespace {
+
+bool is_question(const request& r) { return r.verb == "ms" && r.key.starts_with("memcxx:"); }
+
+}  // namespace
+
 request read(peer& p) {
   const bool opening = p.untouched();
   request r = read_plain(p);
-  if (!opening || r.verb != "mn") return r;
-  p.send_outside_cut("MN\r\n");
+  if (!opening || !is_question(r)) return r;
+  // read_plain() took the first "mn" for the value.
+  p.expect("mn\r\nversion\r\n");
+  p.send_outside_cut(speaks_meta);
   return read_plain(p);
 }
 

@@ -29,10 +29,15 @@ struct request {
   [[nodiscard]] bool meta_flag(char f) const;  // meta: whether the flag was given
 };
 
-// Reads one request. A question for meta commands ("mn") that opens the connection is answered
-// with "MN", and the request after it is read.
+// The question for meta that opens a connection, and what a memcached of 1.6.10 or later answers.
+inline constexpr std::string_view question =
+    "ms memcxx:is-this-read-as-a-store 2 MR\r\nmn\r\nmn\r\nversion\r\n";
+inline constexpr std::string_view speaks_meta = "NS\r\nMN\r\nVERSION 1.6.18\r\n";
+
+// Reads one request. The question for meta that opens the connection is answered as memcached
+// does, and the request after it is read.
 request read(peer& p);
-// The same, without answering an opening "mn".
+// The same, without answering an opening question.
 request read_plain(peer& p);
 
 // Answers to a request. A hit answers get, gat, mg; `number` answers incr, decr, ma.
