@@ -23,6 +23,9 @@ namespace {
 //   1.6.0 to 1.6.9 (ms KEY S<length>)  CLIENT_ERROR, MN, MN, VERSION: it runs values as commands
 //   1.5.22 (its mn says EN)           CLIENT_ERROR, EN, EN, VERSION
 //   before, and most others           ERROR, ERROR, ERROR, VERSION
+//   memcached's proxy                 what its server says to the store, MN, VERSION
+//   Infinispan 15                     ERROR, MN, VERSION
+// Hazelcast and twemproxy close, mcrouter and memcached-njs after a CLIENT_ERROR: see negotiation.
 // It has more than the 24 bytes that a server of the binary protocol waits for.
 constexpr std::string_view probe_key = "memcxx:is-this-read-as-a-store";
 constexpr std::string_view meta_question =
@@ -121,6 +124,9 @@ void connection::state::handshake_reply(const parsed& p, const response& r) {
   waiting.pop();
   if (is_meta) {
     speaks = protocol_choice::meta;
+    // These refuse a line of which they read more than 1,024 bytes without its end, and over a
+    // network that is every line of more than a packet. Others take lines of any length.
+    if (r.text == "1.6.11" || r.text == "1.6.12") bytes_per_line = 1024;
   } else if (options.protocol == protocol_choice::meta) {
     fail(errc::not_supported,
          "the server has no meta commands, or not as of 1.6.10: " + told.words);

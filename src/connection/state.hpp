@@ -133,9 +133,8 @@ struct connection::state {
 
   static constexpr std::size_t not_found = static_cast<std::size_t>(-1);
   // A classic get line: more keys, or a longer line, and the next key begins another one.
-  // memcached before 1.6.13 refuses lines that do not fit its read buffer of 16,384 bytes.
   static constexpr std::size_t keys_per_line = 512;
-  static constexpr std::size_t bytes_per_line = 16'000;  // with its end
+  std::size_t bytes_per_line = 16'000;  // with its end
 
   connection_options options;
   protocol_choice speaks = protocol_choice::automatic;

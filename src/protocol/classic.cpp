@@ -24,6 +24,14 @@ constexpr meta_only_reasons reasons = {
     .debug = "the classic protocol has no debug",
 };
 
+// A ttl that is over. Not every server takes a negative one: Infinispan 15 refuses such a set and
+// then runs its value as commands, twemproxy closes. A point in time long ago they all take (the
+// first second that is one; protocol.txt, "Expiration times").
+std::int32_t as_exptime(std::int32_t ttl) noexcept {
+  constexpr std::int32_t long_ago = 60 * 60 * 24 * 30 + 1;
+  return ttl < 0 ? long_ago : ttl;
+}
+
 std::size_t end_line(writer& w, bool noreply) noexcept {
   if (noreply) w.word(" noreply");
   return w.word("\r\n").size();
@@ -34,7 +42,7 @@ std::size_t end_line(writer& w, bool noreply) noexcept {
 std::size_t encode_store(const request& r, writer& w) noexcept {
   const bool keeps_attributes = r.op == verb::append || r.op == verb::prepend;
   w.key(r).word(" ").number(std::uint64_t{keeps_attributes ? 0 : r.flags});
-  w.word(" ").number(keeps_attributes ? 0 : r.ttl);
+  w.word(" ").number(keeps_attributes ? 0 : as_exptime(r.ttl));
   w.word(" ").number(std::uint64_t{r.value.size()});
   if (r.op == verb::cas) w.word(" ").number(r.cas);
   return end_line(w, r.quiet);
@@ -49,7 +57,7 @@ void begin_get(const request& r, writer& w) noexcept {
     } else {
       w.word("gat ");
     }
-    w.number(r.ttl).word(" ");
+    w.number(as_exptime(r.ttl)).word(" ");
   } else if (with_cas) {
     w.word("gets ");
   } else {
@@ -96,7 +104,7 @@ std::size_t encode(const request& r, char* out) noexcept {
     case verb::remove:
       return end_line(w.word("delete ").key(r), r.quiet);
     case verb::touch:
-      return end_line(w.word("touch ").key(r).word(" ").number(r.ttl), r.quiet);
+      return end_line(w.word("touch ").key(r).word(" ").number(as_exptime(r.ttl)), r.quiet);
     case verb::incr:
       return end_line(w.word("incr ").key(r).word(" ").number(r.delta), r.quiet);
     case verb::decr:

@@ -27,13 +27,13 @@ inline void clear(response& r) noexcept {
   r.text = {};
 }
 
-// Flags of 64 bits, as memcached can be built to store, are this item's error alone.
+// Flags of more than 32 bits, as memcached can be built to store, are this item's error alone.
 inline void set_flags(response& r, std::uint64_t flags) noexcept {
   r.flags = static_cast<std::uint32_t>(flags);
   if (flags <= UINT32_MAX) [[likely]]
     return;
   r.status = errc::unknown_flags;
-  r.text = "the item's flags have more than 32 bits";
+  r.text = "the item's flags are no 32-bit number";
 }
 
 // `why` has static storage.

@@ -47,7 +47,12 @@ inline std::size_t another_set(std::string_view prefix, std::string_view key,
                                                            std::uint64_t& size) noexcept {
   flags = 0;
   if (!in.skip(" 0 ")) {  // most values have none
-    if (!in.skip(' ') || !in.number(flags)) return "a value with bad flags";
+    if (!in.skip(' ')) return "a value with bad flags";
+    if (!in.number(flags)) {
+      // Infinispan 15 reads flags of 32 bits as signed: they are nothing that anybody stored.
+      if (!in.skip('-') || !in.number(flags)) return "a value with bad flags";
+      flags = UINT64_MAX;
+    }
     if (!in.skip(' ')) return "a value with a bad length";
   }
   if (!in.number(size, UINT32_MAX)) return "a value with a bad length";

@@ -85,6 +85,7 @@ class leg final : public protocol::response_handler {
               const protocol::request& r);
   void refuse(std::uint32_t index, const protocol::refusal& no) noexcept;
   void judge(std::uint32_t tag, const protocol::response& r) noexcept;
+  [[nodiscard]] bool goes_again(bool misjudged) const noexcept;
   void request(std::uint32_t index, protocol::request& out) const noexcept;
   void adapt(protocol::request& r) const noexcept;
   [[nodiscard]] std::int32_t ttl_in_gutter(std::int32_t given) const noexcept;
@@ -108,7 +109,8 @@ class leg final : public protocol::response_handler {
   bool reused_ = false;
   bool retried_ = false;
   bool heard_ = false;
-  bool each_ = false;  // what is sent once more is asked one by one
+  bool each_ = false;     // what is sent once more is asked one by one
+  bool in_line_ = false;  // gets were, or may have been, one classic line
 };
 
 // Fills in what the client adds to a request, and says whether it can be sent at all.

@@ -138,11 +138,7 @@ inline void leg::submit(connection& c, protocol::response_handler& as, std::uint
 void leg::fill(connection& c, protocol::response_handler& as) {
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
-  if (each_ && again_at_ < again_.size()) {
-    fill_each(c, as);
-    const bool apart = c.speaks() == protocol_choice::classic && c.in_flight() != 0;
-    if (again_at_ < again_.size() || apart || !upcoming(index)) return;
-  }
+  if (each_) return fill_each(c, as);
   if (owner_->differs_by_key_ && count_ > 1) return fill_keys(c, as, index);
   if (!owner_->checks_late_ || count_ > 1) return fill_many(c, as, index);
   // The one request was checked, and is at hand unless it is sent for a second time.
@@ -157,6 +153,7 @@ void leg::fill(connection& c, protocol::response_handler& as) {
 
 // Gets that differ by their keys: a run, where the protocol has one, which the fence ends.
 void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t index) {
+  in_line_ = c.speaks() == protocol_choice::classic;
   slot each;
   bool takes_more = true;
   while (c.has_room() && !c.failed() && next(index, each)) {
@@ -174,7 +171,7 @@ void leg::fill_each(connection& c, protocol::response_handler& as) {
   const bool apart = c.speaks() == protocol_choice::classic;
   slot each;
   std::uint32_t index = 0;
-  while (again_at_ < again_.size() && c.has_room() && !c.failed()) {
+  while (c.has_room() && !c.failed()) {
     if ((apart && c.in_flight() != 0) || !next(index, each)) return;
     advance();
     each.what.quiet = false;
@@ -252,6 +249,7 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
     const bool begins_run = more && is_run_of_gets(r, after->what);
     r.quiet = (given && count_ > 1) || begins_run || in_run;
     in_run = begins_run;
+    in_line_ = in_line_ || (begins_run && c.speaks() == protocol_choice::classic);
     submit(c, as, index, r);
     r.quiet = given;  // the one after the next is made of it
     const std::size_t before = next_;
@@ -268,10 +266,17 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
   c.fence();
 }
 
+// After a connection was closed, may what changes nothing be sent over a fresh one? Once; and
+// where several gets were one line, of which the server said nothing at all, once more, each by
+// itself: Infinispan 15 closes at a line of which one key is missing.
+bool leg::goes_again(bool misjudged) const noexcept {
+  return ((reused_ || misjudged) && !retried_) || (in_line_ && !heard_ && !each_);
+}
+
 bool leg::lost(const connection& c) {
   if (done()) return false;
-  const bool may = reused_ || c.retry_as_classic();
-  if (c.failure() == errc::connection_closed && may && !retried_) {
+  if (c.failure() == errc::connection_closed && goes_again(c.retry_as_classic())) {
+    each_ = each_ || retried_ || !(reused_ || c.retry_as_classic());
     retried_ = true;
     return true;
   }
@@ -329,7 +334,7 @@ void leg::on_response(std::uint32_t tag, const response& r) noexcept {
 void leg::judge(std::uint32_t tag, const response& r) noexcept {
   const fault whose = fault_of(r.status);
   heard_ = heard_ || (whose != fault::network && whose != fault::clock);
-  const bool lost = r.status == errc::connection_closed && (reused_ || r.misjudged) && !retried_;
+  const bool lost = r.status == errc::connection_closed && goes_again(r.misjudged);
   const bool unclear = r.status == errc::unattributed;
   if (lost || unclear) {
     protocol::request what;

@@ -60,9 +60,10 @@ TEST(stream, hands_out_an_answer_while_the_server_still_owes_the_next) {
   gate second;
   scripted_server server([&](peer& p) {
     p.expect("get a b c\r\n");
-    p.send("VALUE b 0 1\r\n2\r\n");
+    // A value counts when the head of the next shows where it ended.
+    p.send("VALUE b 0 1\r\n2\r\nVALUE c 0 1\r\n");
     second.pass();
-    p.send("VALUE c 0 1\r\n3\r\nEND\r\n");
+    p.send("3\r\nEND\r\n");
   });
   net::io_context io;
   async_client cache(io, options_for(server.address()));
@@ -291,7 +292,7 @@ TEST(stream, cancelling_who_waits_ends_the_call_and_no_key_is_lost) {
                          net::cancellation_type::terminal}) {
     scripted_server server([](peer& p) {
       p.expect("get a b c\r\n");
-      p.send("VALUE a 0 1\r\n1\r\n");
+      p.send("VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n");
     });
     net::io_context io;
     async_client cache(io, options_for(server.address()));
@@ -345,7 +346,7 @@ TEST(stream, a_coroutine_that_is_cancelled_while_it_waits_ends) {
 TEST(stream, cancel_tells_of_what_has_come_and_of_what_has_not) {
   scripted_server server([](peer& p) {
     p.read_line();
-    p.send("VALUE a 0 1\r\n1\r\n");
+    p.send("VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n");
   });
   net::io_context io;
   async_client cache(io, options_for(server.address()));
@@ -364,7 +365,7 @@ TEST(stream, cancel_tells_of_what_has_come_and_of_what_has_not) {
 TEST(stream, ends_at_its_deadline) {
   scripted_server server([](peer& p) {
     p.read_line();
-    p.send("VALUE a 0 1\r\n1\r\n");
+    p.send("VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n");
   });
   net::io_context io;
   async_client cache(io, options_for(server.address()));
