@@ -165,6 +165,12 @@ class connection {
   [[nodiscard]] std::chrono::microseconds trusted_idle() const noexcept;
   // Requests that have no response yet, the handshake's own and abandoned ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept;
+  // Of these, how many nobody waits for any more.
+  [[nodiscard]] std::size_t abandoned() const noexcept;
+  // How many requests were in flight and had the last word of the server, be it silence before the
+  // answer to another; the values of a classic line count at its END. What answered() gave was
+  // never in flight. Grows only, and stands still while nothing but parts of a reply come.
+  [[nodiscard]] std::uint64_t replies() const noexcept;
 
  private:
   struct state;

@@ -120,6 +120,8 @@ errc connection::failure() const noexcept { return state_->failure; }
 std::string_view connection::failure_text() const noexcept { return state_->failure_text; }
 bool connection::retry_as_classic() const noexcept { return state_->retry_as_classic; }
 std::size_t connection::in_flight() const noexcept { return state_->waiting.size(); }
+std::size_t connection::abandoned() const noexcept { return state_->waiting.abandoned(); }
+std::uint64_t connection::replies() const noexcept { return state_->waiting.popped(); }
 verdict connection::says() const noexcept { return state_->says; }
 std::chrono::microseconds connection::trusted_idle() const noexcept {
   using std::chrono::microseconds;
@@ -163,7 +165,7 @@ void connection::state::fail(errc code, std::string_view why) {
     r.unsent = out.written() <= e.begin;
     r.misjudged = retry_as_classic;
     answer(e, r);
-    waiting.pop();
+    waiting.drop();
   }
   out.drop();  // the owners of what it refers to may be gone
 }

@@ -33,7 +33,7 @@ struct pending {
   bool answered = false;             // its value was delivered; only the end of its line is missing
   bool wants_value = true;           // of a read
   bool refusable = false;            // not every server has it; some end the connection instead
-  std::unique_ptr<char[]> kept_key;  // the key's bytes, once their owner may be gone
+  std::unique_ptr<char[]> kept_key;  // of an abandoned one: the key's bytes
 
   [[nodiscard]] bool reads() const noexcept {
     return op == protocol::verb::get || op == protocol::verb::gat;
@@ -69,11 +69,28 @@ class in_flight_queue {
     pending& p = (*this)[size_++];
     return p;
   }
+  // The first has had the server's last word.
   void pop() noexcept {
-    if (ring_[first_].kept_key) ring_[first_].kept_key.reset();
+    ++popped_;
+    drop();
+  }
+  // The first will not have it.
+  void drop() noexcept {
+    if (ring_[first_].abandoned) {
+      ring_[first_].kept_key.reset();
+      --abandoned_;
+    }
     first_ = (first_ + 1) & mask_;
     --size_;
   }
+  // One of these, once: nobody waits for it any more.
+  void abandon(pending& e) noexcept {
+    e.abandoned = true;
+    ++abandoned_;
+  }
+
+  [[nodiscard]] std::uint64_t popped() const noexcept { return popped_; }
+  [[nodiscard]] std::size_t abandoned() const noexcept { return abandoned_; }
 
  private:
   std::unique_ptr<pending[]> ring_;
@@ -81,6 +98,8 @@ class in_flight_queue {
   std::size_t mask_ = 0;      // capacity_ - 1
   std::size_t first_ = 0;
   std::size_t size_ = 0;
+  std::size_t abandoned_ = 0;
+  std::uint64_t popped_ = 0;
 };
 
 }  // namespace memcxx::detail

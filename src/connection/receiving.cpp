@@ -278,7 +278,7 @@ void connection::state::abandon(const protocol::response_handler& to) {
     pending& e = waiting[i];
     if (e.to != &to) continue;
     e.to = nullptr;
-    e.abandoned = true;
+    waiting.abandon(e);
     if (i == current && body.active && !body.dropped) {
       body.dropped = true;
       body.own.reset();
