@@ -17,7 +17,7 @@ from pathlib import Path
 
 import charts
 import goals
-from servers import ROOT
+from servers import MEMCACHED, ROOT
 
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(<!-- bench: (\S+) -->\n).*?(<!-- end of bench -->)", re.S)
@@ -93,7 +93,7 @@ def plain(rows):
 def _machine():
     cpu = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
-    server = subprocess.run(["memcached", "-V"], capture_output=True, text=True).stdout.split()[-1]
+    server = subprocess.run([MEMCACHED, "-V"], capture_output=True, text=True).stdout.split()[-1]
     compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True).stdout
     return _table(["", ""], [
         ["processor", f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores"

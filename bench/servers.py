@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 10
+MEMCACHED = os.environ.get("MEMCXX_TEST_MEMCACHED") or "/usr/bin/memcached"
 
 
 def pinned(core, command):
@@ -50,15 +51,15 @@ def _path_of(path, process):
 def servers(count, core=0, unix=False, megabytes=1024, connections=4096):
     """So many servers of one thread each, all on one core; yields their addresses. Loopback TCP on
     ports that the system picks, or unix sockets."""
-    if shutil.which("memcached") is None:
-        sys.exit("memcached is not installed")
+    if shutil.which(MEMCACHED) is None:
+        sys.exit(f"there is no {MEMCACHED}")
     # SIGTERM unwinds like an exit, so that the servers are stopped then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     running, names = [], []
     with tempfile.TemporaryDirectory(prefix="memcxx-bench-") as name:
         folder = Path(name)
         folder.chmod(0o777)
-        command = ["memcached", "-U", "0", "-t", "1", "-m", str(megabytes), "-I", "16m",
+        command = [MEMCACHED, "-U", "0", "-t", "1", "-m", str(megabytes), "-I", "16m",
                    "-c", str(connections), "-b", "1024"]
         if os.getuid() == 0:
             os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)

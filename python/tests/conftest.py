@@ -54,10 +54,7 @@ class ServerProcess:
     """
 
     def __init__(self, host: Optional[str] = "127.0.0.1", options: Optional[List[str]] = None):
-        binary = os.environ.get("MEMCXX_MEMCACHED") or shutil.which("memcached")
-        if binary is None:
-            pytest.skip("no memcached on this machine")
-        self._binary = binary
+        self._binary = os.environ.get("MEMCXX_TEST_MEMCACHED") or "/usr/bin/memcached"
         self._options = list(options or [])
         self._process: Optional[subprocess.Popen] = None
         self._folder = tempfile.mkdtemp(prefix="memcxx-test-")

@@ -21,7 +21,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 
-from support import ALL_BYTES, LONGEST_CALL, MAIN, OTHER, Case, mcx, program
+from support import ALL_BYTES, LONGEST_CALL, MAIN, OTHER, Case, mcx, memcached, program
 from placement_tests import GoldenPlacements, Ring  # found by unittest here
 from value_tests import Compression, TypedJson, TypedMistakes, TypedValues
 from verb_tests import AutoVerbs, BinaryVerbs, ClassicVerbs, MetaVerbs
@@ -241,7 +241,7 @@ class UnixSocket(Case):
         self.addCleanup(shutil.rmtree, folder)
         os.chmod(folder, 0o777)
         path = os.path.join(folder, "mc.sock")
-        command = ["memcached", "-s", path, "-a", "0777", "-t", "1"]
+        command = [memcached(), "-s", path, "-a", "0777", "-t", "1"]
         if os.geteuid() == 0:
             command += ["-u", "nobody"]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

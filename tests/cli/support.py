@@ -21,6 +21,10 @@ def program():
     return os.environ["MCX"]
 
 
+def memcached():
+    return os.environ.get("MEMCXX_TEST_MEMCACHED") or "/usr/bin/memcached"
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -39,8 +43,8 @@ class Server:
         for _ in range(5):  # the free port may be taken before memcached gets there
             self.port = free_port()
             self.name = f"127.0.0.1:{self.port}"
-            command = ["memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "64",
-                       "-t", "1"]
+            command = [memcached(), "-l", "127.0.0.1", "-p", str(self.port), "-U", "0",
+                       "-m", "64", "-t", "1"]
             if os.geteuid() == 0:
                 command += ["-u", "nobody"]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,

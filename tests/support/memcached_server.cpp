@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -28,7 +29,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto start_limit = 5s;
-constexpr const char* binary = "/usr/bin/memcached";
+
+// What every test starts; the variable lets other versions be tried.
+std::string binary() {
+  const char* chosen = std::getenv("MEMCXX_TEST_MEMCACHED");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "/usr/bin/memcached";
+}
 
 template <class Predicate>
 bool eventually(Predicate p, std::chrono::milliseconds limit) {
@@ -111,7 +117,7 @@ std::string memcached_server::name() const {
 void memcached_server::start() {
   const std::string socket_path = folder_ + "/socket";
   const std::string port_file = folder_ + "/port";
-  std::vector<std::string> words{binary, "-U", "0", "-t", "1", "-m", "128"};
+  std::vector<std::string> words{binary(), "-U", "0", "-t", "1", "-m", "128"};
   if (over_ == transport::unix_socket) {
     ::unlink(socket_path.c_str());
     words.insert(words.end(), {"-s", socket_path, "-a", "777"});
@@ -143,7 +149,7 @@ void memcached_server::start() {
           // Changing the user would undo the parent-death signal, so it comes first.
           if (user != 0 && (::setgid(group) != 0 || ::setuid(user) != 0)) ::_exit(126);
           ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-          ::execve(binary, arguments.data(), environment);
+          ::execve(arguments.front(), arguments.data(), environment);
           ::_exit(127);
         }
         bool running = true;
@@ -168,7 +174,7 @@ void memcached_server::start() {
         return running && answers;
       },
       start_limit);
-  if (!up) throw std::runtime_error("memcached did not start");
+  if (!up) throw std::runtime_error(binary() + " did not start");
   if (over_ == transport::v4) address_ = "127.0.0.1:" + std::to_string(port_);
   if (over_ == transport::v6) address_ = "[::1]:" + std::to_string(port_);
 }

@@ -15,10 +15,10 @@ std::string name_of(transport t);
 // False on machines without an IPv6 loopback address.
 bool has_ipv6_loopback();
 
-// Runs /usr/bin/memcached on a port that the system picks. The process dies with this object, and
-// with the test program. Construct on a thread that outlives it. Throws std::runtime_error when the
-// server does not come up within five seconds.
-// Threads: not safe to share, but for address() and port().
+// Runs MEMCXX_TEST_MEMCACHED, or else /usr/bin/memcached, on a port that the system picks. The
+// process dies with this object, and with the test program. Construct on a thread that outlives it.
+// Throws std::runtime_error when the server does not come up within five seconds. Threads: not safe
+// to share, but for address() and port().
 class memcached_server {
  public:
   explicit memcached_server(transport over = transport::v4, std::vector<std::string> more = {});
