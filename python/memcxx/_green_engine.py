@@ -13,44 +13,67 @@ import math
 import os
 import select
 import socket
-import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence
 
 from . import _fork, errors
-from ._green_pool import Link, Pool
-from ._passive import SILENCE, Leg, Line, Router, Server, Steps
+from ._dial import Dial
+from ._green_pool import Body, Link, Pool
+from ._passive import SILENCE, Leg, Router, Server, Steps
+
+
+class _Call:
+    """One call. It runs for as long as `body` does."""
+
+    __slots__ = ("began", "timeout", "deadline", "events", "body")
+
+    def __init__(self, timeout: float):
+        self.began = time.monotonic()
+        self.timeout = timeout
+        self.deadline = self.began + timeout
+        self.events: List[Callable[[], None]] = []  # what is told when it has ended
+        self.body: Any = None
 
 
 class _Run:
     """One leg, and the connection that it has or is opening."""
 
-    def __init__(self, engine: "Engine", leg: Leg, pool: Pool, began: float, deadline: float,
-                 events: List[Callable[[], None]]):
+    def __init__(self, engine: "Engine", call: _Call, leg: Leg, pool: Pool):
         self.engine = engine
+        self.call = call
         self.leg = leg
         self.pool = pool
+        self.claim = pool.enter(call.body)
         self.over = False
-        self.link: Optional[Link] = None
-        self._began = began
-        self._deadline = deadline
-        self._events = events
-        self._opening = False     # connecting, or in the handshake
+        self.link: Any = None  # the claim's
+        self._dial: Optional[Dial] = None  # connecting, or in the handshake
         self._connecting = False
-        self._until = deadline
-        self._address_until = deadline
-        self._addresses: List[Tuple[int, Any]] = []  # that were not tried yet
-        self._tried: Tuple[int, Any] = (0, None)
-        self._closed_when_asked = 0
-        self._last_failure = ""
+        self._address_until = 0.0
 
-    def begin(self, link: Optional[Link], now: float) -> None:
-        if link is None:
-            self._dial(now)
+    def may_begin(self) -> bool:
+        """Whether there is a connection, or the right to open one. Else it is not in the line: who
+        has a connection waits for no other, so that calls cannot wait for each other in a circle.
+        """
+        if self.pool.is_granted(self.claim):
+            return True
+        self.pool.leave(self.claim)
+        return False
+
+    def wait(self) -> bool:
+        self.claim = self.pool.enter(self.call.body)
+        return self.pool.wait(self.claim, self.call.deadline)
+
+    def begin(self, now: float) -> None:
+        if not self.pool.take_idle(self.claim, now):
+            self._open(now)
             return
-        self.link = link
+        self.link = self.claim.link
         self.leg.begin(reused=True)
         self._go_on(now)
+
+    def refuse(self, code: str, why: str) -> None:
+        self.leg.give_up(code, why)
+        self._finish()
 
     # --- what the loop asks
 
@@ -61,7 +84,9 @@ class _Run:
         return self._connecting or self.link.line.core.has_output
 
     def wake_at(self) -> float:
-        return self._address_until if self._connecting else self._until
+        if self._connecting:
+            return self._address_until
+        return self.call.deadline if self._dial is None else self._dial.until
 
     def ready(self, now: float) -> None:
         """Its socket is ready for something, or its time to wake up has come."""
@@ -69,47 +94,41 @@ class _Run:
             self._connected(now)
         elif self.link.read() or self.link.line.core.failed or self.link.line.core.has_output:
             self._go_on(now)
-        elif self._opening and now >= self._until:
-            self._not_opened("timeout", "no answer to the handshake" + self._limit(), now)
+        elif self._dial is not None and now >= self._dial.until:
+            self._not_opened(self._dial.late("no answer to the handshake"), now)
 
     # --- opening
 
-    def _limit(self) -> str:
-        ms = round(self.engine.settings["connect_timeout"] * 1000)
-        return f" within {ms}ms (connect_timeout)"
-
-    def _dial(self, now: float) -> None:
-        self._opening = True
+    def _open(self, now: float) -> None:
         server = self.leg.server
-        self._until = min(now + self.engine.settings["connect_timeout"], self._deadline)
+        dial = self._dial = Dial(server, self.engine.settings, now, self.call.deadline)
         try:
             if server.port is None:
-                self._addresses = [(socket.AF_UNIX, server.host)]
+                dial.resolved([(socket.AF_UNIX, server.host)])
             else:
-                self._addresses = [
-                    (family, address) for family, _, _, _, address in socket.getaddrinfo(
-                        server.host, server.port, type=socket.SOCK_STREAM)]
+                dial.resolved((family, address) for family, _, _, _, address in socket.getaddrinfo(
+                    server.host, server.port, type=socket.SOCK_STREAM))
         except OSError as why:
-            self._not_opened("resolve_failed", why.strerror or str(why), now)
+            self._not_opened(dial.not_resolved(why.strerror or str(why)), now)
             return
         self._next_address(time.monotonic())
 
     def _next_address(self, now: float) -> None:
-        while self._addresses and now < self._until:
+        dial = self._dial
+        while True:
             self._drop_link()
-            family, address = self._addresses[0]
-            self._address_until = now + (self._until - now) / len(self._addresses)
-            line = Line(self.leg.server, self.engine.settings, now,
-                        ask=self._closed_when_asked < 2)
-            del self._addresses[0]
-            self._tried = (family, address)
+            found = dial.next(now)
+            if found is None:
+                self._not_opened(dial.failure(now), now)
+                return
+            (family, address), self._address_until = found
+            line = dial.line(now)
             try:
                 sock = socket.socket(family, socket.SOCK_STREAM)
             except OSError as why:
-                self._last_failure = why.strerror or str(why)
+                dial.not_connected(why.strerror or str(why))
                 continue
-            self.link = Link(line, sock)
-            self.pool.links.add(self.link)
+            self.link = self.claim.link = Link(line, sock)
             try:
                 if family != socket.AF_UNIX:
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -120,20 +139,15 @@ class _Run:
                 if why.errno == errno.EINPROGRESS:
                     self._connecting = True
                     return
-                self._last_failure = why.strerror or str(why)
+                dial.not_connected(why.strerror or str(why))
                 continue
             self._shake_hands(now)
             return
-        if now >= self._until:
-            why = f": {self._last_failure}" if self._last_failure else ""
-            self._not_opened("timeout", "no connection" + self._limit() + why, now)
-        else:
-            self._not_opened("connect_failed", self._last_failure, now)
 
     def _connected(self, now: float) -> None:
         code = self.link.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._last_failure = os.strerror(code)
+            self._dial.not_connected(os.strerror(code))
         elif _is_connected(self.link.sock):
             self._connecting = False
             self._shake_hands(now)
@@ -141,7 +155,7 @@ class _Run:
         elif now < self._address_until:
             return
         else:
-            self._last_failure = "no answer to connect"
+            self._dial.not_connected("no answer to connect")
         self._connecting = False
         self._next_address(now)
 
@@ -149,31 +163,29 @@ class _Run:
         self.link.line.core.open()
         self._go_on(now)
 
-    def _not_opened(self, code: str, why: str, now: float) -> None:
+    def _not_opened(self, why: errors.Error, now: float) -> None:
+        self.engine.failed(self.leg.server, why.code, why.message, self.call, now)
+        self.leg.give_up(why.code, why.message)
         self._drop_link()
-        self.engine.failed(self.leg.server, code, why, self._began, now, self._events)
-        self.leg.give_up(code, why)
-        self._finish(None)
+        self._finish()
 
     def _drop_link(self) -> None:
-        link, self.link = self.link, None
-        if link is not None:
-            self.pool.discard(link)
+        self.link = None
+        self.pool.drop_link(self.claim)
 
     # --- running
 
     def _go_on(self, now: float) -> None:
         """As far as it can without waiting."""
         core = self.link.line.core
-        if self._opening:
+        if self._dial is not None:
             self.link.write()
             if core.failed:
                 self._handshake_failed(now)
                 return
             if not core.ready:
                 return
-            self._opening = False
-            self._until = self._deadline
+            self._dial = None
             self.leg.begin(reused=False)
         while True:
             self.link.line.fill(self.leg)
@@ -183,16 +195,11 @@ class _Run:
         self._settle(now)
 
     def _handshake_failed(self, now: float) -> None:
-        core = self.link.line.core
-        if core.retry_as_classic:
-            self._closed_when_asked += 1
-            self._addresses.insert(0, self._tried)
+        why = self._dial.handshake_failed(self.link.line.core)
+        if why is None:
             self._next_address(now)
-            return
-        code, why = core.failure
-        if code == "connection_closed":
-            code = "connect_failed"
-        self._not_opened(code, f"handshake: {why}", now)
+        else:
+            self._not_opened(why, now)
 
     def _settle(self, now: float) -> None:
         link, leg = self.link, self.leg
@@ -202,17 +209,17 @@ class _Run:
             another = leg.lost(code, why)
             if not another:
                 if code == "connection_closed" and leg.heard:
-                    self.engine.answered(leg.server, link, now, self._events)
+                    self.engine.answered(leg.server, link, now, self.call)
                 elif code in SILENCE:
-                    self.engine.failed(leg.server, code, why, self._began, now, self._events)
+                    self.engine.failed(leg.server, code, why, self.call, now)
             self._drop_link()
-            if another and now < self._deadline:
-                self._dial(now)
+            if another and now < self.call.deadline:
+                self._open(now)
                 return
             leg.give_up("timeout", "no time left to send it again")
-            self._finish(None)
+            self._finish()
         elif not leg.open and not core.in_flight:
-            self.engine.answered(leg.server, link, now, self._events)
+            self.engine.answered(leg.server, link, now, self.call)
             self._release(now)
         elif leg.quiet and not leg.waiting and not core.has_output and leg.server.health.spotless:
             link.line.forget(leg)
@@ -220,8 +227,8 @@ class _Run:
             self._release(now)
 
     def out_of_time(self, why: str, now: float) -> None:
-        if self._opening:
-            self._not_opened("timeout", why, now)
+        if self._dial is not None:
+            self._not_opened(self._dial.late("no connection"), now)
             return
         self.link.fail("timeout", why)
         self._settle(now)
@@ -230,16 +237,16 @@ class _Run:
         """The call ends by an exception: nothing may stay behind."""
         if not self.over:
             self._drop_link()
-            self._finish(None)
+            self._finish()
 
     def _release(self, now: float) -> None:
-        link, self.link = self.link, None
-        link.last_used = now
-        self._finish(link)
+        self.link.last_used = now
+        self._finish()
 
-    def _finish(self, link: Optional[Link]) -> None:
+    def _finish(self) -> None:
         self.over = True
-        self.pool.give_back(link)
+        self.link = None
+        self.pool.give_back(self.claim)
 
 
 def _is_connected(sock: Any) -> bool:
@@ -278,75 +285,76 @@ class Engine:
         self._router = router
         self._on_down = on_down
         self._on_up = on_up
-        self._lock = threading.Lock()  # guards the making of pools, and what follows
         self._unclaimed = 0  # of servers that have left
         _fork.register(self)
 
     def run(self, steps: Steps, timeout: float) -> Any:
         """A call, from its first step to its last."""
-        began = time.monotonic()
-        deadline = began + timeout
-        events: List[Callable[[], None]] = []
+        call = _Call(timeout)
+        call.body = self._body(call, steps)
+        try:
+            next(call.body)
+        except StopIteration as end:
+            return end.value
+        finally:
+            for tell in call.events:
+                tell()
+
+    def _body(self, call: _Call, steps: Steps) -> Body:
+        yield from ()  # what makes it a generator; it runs to its end
         try:
             legs = next(steps)
             while True:
-                self._perform(legs, began, deadline, timeout, events)
-                legs = steps.send(time.monotonic() < deadline)
+                self._perform(call, legs)
+                legs = steps.send(time.monotonic() < call.deadline)
         except StopIteration as end:
             return end.value
         finally:
             steps.close()
-            for tell in events:
-                tell()
 
-    def _perform(self, legs: List[Leg], began: float, deadline: float, timeout: float,
-                 events: List[Callable[[], None]]) -> None:
+    def _perform(self, call: _Call, legs: List[Leg]) -> None:
         runs: List[_Run] = []
-        waiting: List[_Run] = []
-        now = time.monotonic()
         try:
+            begun: List[_Run] = []
+            waiting: List[_Run] = []
+            now = time.monotonic()
             for leg in legs:
                 health = leg.server.health
                 if not health.admit(now):
                     leg.give_up("server_down", health.why_down(now))
                     continue
-                pool = self._pool_of(leg.server)
-                run = _Run(self, leg, pool, began, deadline, events)
-                link, granted = pool.take(now)
-                if granted:
-                    runs.append(run)
-                    run.begin(link, now)
+                run = _Run(self, call, leg, self._pool_of(leg.server))
+                runs.append(run)
+                if run.may_begin():
+                    begun.append(run)
+                    run.begin(now)
                 else:
                     waiting.append(run)
-            self._work(runs, deadline, timeout)
-            # For one pool at a time and holding no connection, so that calls cannot wait for each
-            # other in a circle.
-            for run in waiting:
-                link, granted = run.pool.wait(deadline)
-                if not granted:
-                    run.leg.give_up("overloaded",
-                                    f"no connection became free within {round(timeout * 1000)}ms")
-                    continue
-                runs.append(run)
-                run.begin(link, time.monotonic())
-                self._work(runs, deadline, timeout)
+            self._work(call, begun)
+            for run in waiting:  # for one pool at a time, and holding no connection
+                if run.wait():
+                    run.begin(time.monotonic())
+                    self._work(call, [run])
+                else:
+                    run.refuse("overloaded", f"no connection became free within "
+                                             f"{round(call.timeout * 1000)}ms")
         finally:
             for run in runs:
                 run.drop()
 
-    def _work(self, runs: List[_Run], deadline: float, timeout: float) -> None:
+    def _work(self, call: _Call, runs: List[_Run]) -> None:
         """Until none of them has anything under way."""
         while True:
             active = [run for run in runs if not run.over]
             if not active:
                 return
             now = time.monotonic()
-            if now >= deadline:
-                why = f"no answer within {round(timeout * 1000)}ms"
+            if now >= call.deadline:
+                why = f"no answer within {round(call.timeout * 1000)}ms"
                 for run in active:
                     run.out_of_time(why, now)
                 continue
-            wake = min(deadline, min(run.wake_at() for run in active))
+            wake = min(call.deadline, min(run.wake_at() for run in active))
             ready = _wait(active, max(0.0, wake - now))
             now = time.monotonic()
             for run in active:
@@ -354,55 +362,49 @@ class Engine:
                     run.ready(now)
 
     def _pool_of(self, server: Server) -> Pool:
-        pool = server.engine
+        known = vars(server)
+        pool = known.get("pool")
         if pool is None:
-            with self._lock:
-                pool = server.engine
-                if pool is None:
-                    pool = server.engine = Pool(self.settings["pool_size"])
+            pool = known.setdefault("pool", Pool(server, self.settings["pool_size"]))
         return pool
+
+    def _pools(self) -> List[Pool]:
+        return [vars(s)["pool"] for s in list(self._router.servers.values()) if "pool" in vars(s)]
 
     # --- what was found out about servers: told after the call, on its thread
 
-    def failed(self, server: Server, code: str, why: str, began: float, now: float,
-               events: List[Callable[[], None]]) -> None:
-        if server.health.failed(why, began, now) and self._on_down is not None:
+    def failed(self, server: Server, code: str, why: str, call: _Call, now: float) -> None:
+        if server.health.failed(why, call.began, now) and self._on_down is not None:
             error = errors.exception_of(code, why, server.name, None)
-            events.append(lambda: self._on_down(server.name, error))
+            call.events.append(lambda: self._on_down(server.name, error))
 
-    def answered(self, server: Server, link: Link, now: float,
-                 events: List[Callable[[], None]]) -> None:
+    def answered(self, server: Server, link: Link, now: float, call: _Call) -> None:
         if not link.line.asked:
             server.closes_when_asked(now)
         if server.health.answered() and self._on_up is not None:
-            events.append(lambda: self._on_up(server.name))
+            call.events.append(lambda: self._on_up(server.name))
 
     def unclaimed_errors(self) -> int:
-        pools = [s.engine for s in self._router.servers.values() if s.engine is not None]
         return self._unclaimed + sum(
-            pool.unclaimed + sum(link.line.core.unclaimed_errors for link in list(pool.links))
-            for pool in pools)
+            pool.unclaimed + sum(link.line.core.unclaimed_errors for link in pool.links())
+            for pool in self._pools())
 
     # --- servers, the end
 
     def change(self, edit: Callable[..., None], what: Any) -> None:
-        with self._lock:
-            gone = self._router.change(edit, what)
-        for server in gone:
-            if server.engine is not None:
-                server.engine.retired = True
-                server.engine.close_idle()
-                self._unclaimed += server.engine.unclaimed
+        for server in self._router.change(edit, what):
+            pool = vars(server).get("pool")
+            if pool is not None:
+                pool.close_idle()
+                self._unclaimed += pool.unclaimed
 
     def disconnect(self) -> None:
-        for server in list(self._router.servers.values()):
-            if server.engine is not None:
-                server.engine.close_idle()
+        for pool in self._pools():
+            pool.close_idle()
 
     def in_child(self) -> None:
-        """After a fork: the parent's connections are not this process's, and whoever held a lock is
-        not here to let go of it."""
-        pools = [s.engine for s in self._router.servers.values() if s.engine is not None]
-        self._lock = threading.Lock()
+        """After a fork: the parent's connections are not this process's, and its calls do not run
+        here."""
+        pools = self._pools()
         self._router.forget_servers()
-        _fork.let_go([link.sock.fileno() for pool in pools for link in pool.links])
+        _fork.let_go([link.sock.fileno() for pool in pools for link in pool.links()])

@@ -1,5 +1,9 @@
 """The connections of the green client: a socket with a core Connection, and a pool of them for each
 server.
+
+An exception may come out of a signal handler between any two steps. So nothing here is counted up
+and down, and no lock is held: what a pool has to know it finds by looking, and what changes does so
+in one operation of a dict or a deque, which nothing interrupts.
 Never here: calls (_green_engine), what is sent again or elsewhere (_passive).
 """
 
@@ -8,13 +12,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any, List, Optional, Set, Tuple
+from collections import deque
+from itertools import islice
+from typing import Any, Deque, Dict, Generator, List, Optional
 
-from ._passive import Line
+from ._passive import Line, Server
 
 #: a connection that was idle for longer is looked at before it is used; seconds
 _TRUSTED_IDLE = 0.05
 _PIECE = 64 << 10
+#: how long who waits sleeps before looking again: who comes next, and the others behind; seconds
+_WATCH = 0.05
+_SLEEP = 1.0
 
 
 class Link:
@@ -78,69 +87,138 @@ class Link:
         self.sock.close()
 
 
-class Pool:
-    """The connections to one server. A slot is the right to have one. Threads: safe to share."""
+#: what runs a call: a generator that is resumed once, and runs exactly as long as the call does,
+#: whatever ends it
+Body = Generator[None, None, Any]
 
-    def __init__(self, slots: int):
-        self._freed = threading.Condition()
-        self._slots = slots  # not taken
-        self._idle: List[Link] = []  # the last used last
-        self.links: Set[Link] = set()  # all that are open
-        self.retired = False  # its server has left: connections close when they come back
+
+class Claim:
+    """A call's place in the line for a connection. It is good for as long as the call runs."""
+
+    __slots__ = ("call", "link", "bell")
+
+    def __init__(self, call: Body):
+        self.call = call
+        self.link: Optional[Link] = None
+        self.bell: Any = None  # rung when it is worth looking again; None: it does not wait
+
+
+class Pool:
+    """The connections to one server: idle, or with the claims of a line. Its first `size` claims
+    may have one each; claims whose calls run no more are passed over. Threads: safe to share."""
+
+    def __init__(self, server: Server, size: int):
+        self.server = server
+        self._size = size
+        self._line: Dict[Claim, None] = {}   # in the order in which they came
+        self._idle: Deque[Link] = deque()    # the last used last
         self.unclaimed = 0
 
-    def take(self, now: float) -> Tuple[Optional[Link], bool]:
-        """(an idle connection, or None; whether there is that or the right to open one)"""
-        with self._freed:
-            while self._idle:
+    def links(self) -> List[Link]:
+        """All that are open."""
+        claimed = [claim.link for claim in list(self._line)]
+        return list(self._idle) + [link for link in claimed if link is not None]
+
+    # --- the line
+
+    def enter(self, call: Body) -> Claim:
+        claim = Claim(call)
+        self._line[claim] = None
+        return claim
+
+    def is_granted(self, claim: Claim) -> bool:
+        if len(self._line) <= self._size:
+            return True
+        first = self._first(self._size)
+        if claim in first:
+            return True
+        return self._tidy(first) and self.is_granted(claim)
+
+    def wait(self, claim: Claim, deadline: float) -> bool:
+        """Until it is granted. False: it is not, before the deadline."""
+        # Looked up when it is needed: it may be gevent's or eventlet's by now.
+        claim.bell = bell = threading.Lock()
+        bell.acquire()
+        while not self.is_granted(claim):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            # Whoever leaves rings. Who was interrupted there, or before, does not: so who comes
+            # next keeps watch.
+            comes_next = self._first(self._size + 1)[-1] is claim
+            bell.acquire(timeout=min(left, _WATCH if comes_next else _SLEEP))
+        claim.bell = None
+        self._ring()
+        return True
+
+    def take_idle(self, claim: Claim, now: float) -> bool:
+        """An idle connection for a claim that is granted. False: it may open one."""
+        while self._idle:
+            try:
                 link = self._idle.pop()
-                if link.is_sound(now):
-                    return link, True
-                self._drop(link)
-                self._slots += 1
-            if self._slots:
-                self._slots -= 1
-                return None, True
-            return None, False
+            except IndexError:  # another thread was faster
+                return False
+            if link.is_sound(now):
+                claim.link = link
+                return True
+            self._end(link)
+        return False
 
-    def wait(self, deadline: float) -> Tuple[Optional[Link], bool]:
-        """The same, when one becomes free before the deadline."""
-        while True:
-            link, granted = self.take(time.monotonic())
-            if granted:
-                return link, True
-            with self._freed:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return None, False
-                if not self._idle and not self._slots:
-                    self._freed.wait(left)
-
-    def give_back(self, link: Optional[Link]) -> None:
-        """The slot, with its connection when that is fit for the next call."""
-        with self._freed:
-            if link is not None and not link.line.core.failed and not self.retired:
-                self._idle.append(link)
+    def give_back(self, claim: Claim) -> None:
+        """The claim, with its connection when that is fit for the next call."""
+        link = claim.link
+        claim.link = None  # first: nobody may find it in two places
+        if link is not None:
+            if link.line.core.failed or self.server.left:
+                self._end(link)
             else:
-                if link is not None:
-                    self._drop(link)
-                self._slots += 1
-            self._freed.notify()
+                self._idle.append(link)
+        self.leave(claim)
 
-    def discard(self, link: Link) -> None:
-        """The connection is of no more use; the slot stays taken."""
-        with self._freed:
-            self._drop(link)
+    def leave(self, claim: Claim) -> None:
+        self._line.pop(claim, None)
+        self._ring()
 
-    def _drop(self, link: Link) -> None:
-        link.fail("connection_closed", "closed")
-        self.unclaimed += link.line.core.unclaimed_errors
-        self.links.discard(link)
-        link.close()
+    def drop_link(self, claim: Claim) -> None:
+        """The connection is of no more use; the claim stays."""
+        link = claim.link
+        claim.link = None
+        if link is not None:
+            self._end(link)
 
     def close_idle(self) -> None:
-        with self._freed:
-            while self._idle:
-                self._drop(self._idle.pop())
-                self._slots += 1
-            self._freed.notify_all()
+        self._tidy(list(self._line))
+        while self._idle:
+            try:
+                link = self._idle.pop()
+            except IndexError:
+                return
+            self._end(link)
+
+    def _first(self, many: int) -> List[Claim]:
+        return list(islice(self._line, many))
+
+    def _tidy(self, claims: List[Claim]) -> bool:
+        """Removes what calls left behind that an exception ended. True: there was something."""
+        gone = [claim for claim in claims if not claim.call.gi_running]
+        for claim in gone:
+            self._line.pop(claim, None)
+            self.drop_link(claim)
+        return bool(gone)
+
+    def _ring(self) -> None:
+        """Wakes whoever may go on, and who comes next after them."""
+        if len(self._line) < self._size:
+            return  # nobody waits, who was not woken before
+        for claim in self._first(self._size + 1):
+            bell = claim.bell
+            if bell is not None:
+                try:
+                    bell.release()
+                except RuntimeError:  # it was rung already
+                    pass
+
+    def _end(self, link: Link) -> None:
+        link.fail("connection_closed", "closed")
+        self.unclaimed += link.line.core.unclaimed_errors
+        link.close()

@@ -9,7 +9,6 @@ Never here: sockets, waiting, threads, the clock.
 from __future__ import annotations
 
 import random
-import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Generator, Iterable, List, Optional, Sequence, Tuple
 
@@ -198,6 +197,47 @@ class Line:
             self.core.forget(number)
 
 
+class _Record:
+    """What a Health knows at a moment. It does not change: another follows it, and only one."""
+
+    __slots__ = ("down", "incidents", "last_incident", "backoff", "next_try", "trying_since", "why",
+                 "_then")
+
+    def __init__(self) -> None:
+        self.down = False
+        self.incidents = 0
+        self.last_incident = float("-inf")
+        self.backoff = 0.0
+        self.next_try = 0.0
+        self.trying_since: Optional[float] = None
+        self.why = ""
+        self._then: Dict[str, _Record] = {}
+
+    def copy(self) -> "_Record":
+        other = _Record()
+        for name in _RECORDED:
+            setattr(other, name, getattr(self, name))
+        return other
+
+    def wait(self, now: float, backoff: float) -> None:
+        self.backoff = backoff
+        self.next_try = now + backoff * random.uniform(0.75, 1.25)
+
+    def latest(self) -> "_Record":
+        record = self
+        while record._then:
+            record = record._then["then"]
+        return record
+
+    def follow(self, new: "_Record") -> bool:
+        """Whether `new` follows this one; no, when another was first. One operation: threads may
+        race, and an exception out of a signal handler comes before it or after it."""
+        return self._then.setdefault("then", new) is new
+
+
+_RECORDED = tuple(name for name in _Record.__slots__ if name != "_then")
+
+
 class Health:
     """When a server is left alone: docs/clusters.md, "When a server counts as down".
 
@@ -210,68 +250,79 @@ class Health:
         self._most = settings["max_failures"]
         self._retry_min = settings["retry_min"]
         self._retry_max = settings["retry_max"]
-        self.down = False
-        self._incidents = 0
-        self._last_incident = float("-inf")
-        self._backoff = 0.0
-        self._next_try = 0.0
-        self._trying_since: Optional[float] = None
-        self._why = ""
-        self._lock = threading.Lock()
+        self._record = _Record()
+
+    def _now(self) -> _Record:
+        record = self._record
+        if record._then:
+            record = self._record = record.latest()
+        return record
+
+    @property
+    def down(self) -> bool:
+        return self._now().down
 
     @property
     def spotless(self) -> bool:
-        return not self.down and self._incidents == 0
+        record = self._now()
+        return not record.down and record.incidents == 0
 
     def admit(self, now: float) -> bool:
         """May a call that begins now use the server?"""
-        if not self.down:
+        record = self._now()
+        if not record.down:
             return True
-        with self._lock:
-            if now < self._next_try:
-                return False
-            self._trying_since = now
-            self._wait(now, min(self._backoff * 2, self._retry_max))
-            return True
+        if now < record.next_try:
+            return False
+        new = record.copy()
+        new.trying_since = now
+        new.wait(now, min(record.backoff * 2, self._retry_max))
+        return record.follow(new)
 
     def failed(self, why: str, began: float, now: float) -> bool:
         """A call that began at `began` got no connection, or no answer. True: it went down."""
         if self._most == 0:
             return False
-        with self._lock:
-            self._why = why
-            if self.down:
-                if self._trying_since is not None and began >= self._trying_since:
-                    self._trying_since = None
-                    self._wait(now, self._backoff)
-                return False
-            if began >= self._last_incident:
-                self._incidents += 1
-                self._last_incident = now
-            if self._incidents < self._most:
-                return False
-            self.down = True
-            self._trying_since = None
-            self._wait(now, self._retry_min)
-            return True
+        while True:
+            record = self._now()
+            new = record.copy()
+            went_down = self._count(new, why, began, now)
+            if record.follow(new):
+                return went_down
+
+    def _count(self, record: _Record, why: str, began: float, now: float) -> bool:
+        record.why = why
+        if record.down:
+            if record.trying_since is not None and began >= record.trying_since:
+                record.trying_since = None
+                record.wait(now, record.backoff)
+            return False
+        if began >= record.last_incident:
+            record.incidents += 1
+            record.last_incident = now
+        if record.incidents < self._most:
+            return False
+        record.down = True
+        record.trying_since = None
+        record.wait(now, self._retry_min)
+        return True
 
     def answered(self) -> bool:
         """The server answered. True: it came up."""
-        if self.spotless:
-            return False
-        with self._lock:
-            self._incidents = 0
-            came_up = self.down
-            self.down = False
-            self._trying_since = None
-            return came_up
+        while True:
+            record = self._now()
+            if not record.down and record.incidents == 0:
+                return False
+            new = record.copy()
+            new.incidents = 0
+            new.down = False
+            new.trying_since = None
+            if record.follow(new):
+                return record.down
 
     def why_down(self, now: float) -> str:
-        return f"{self._why}; tried again in {max(0, round((self._next_try - now) * 1000))}ms"
-
-    def _wait(self, now: float, backoff: float) -> None:
-        self._backoff = backoff
-        self._next_try = now + backoff * random.uniform(0.75, 1.25)
+        record = self._now()
+        return f"{record.why}; tried again in {max(0, round((record.next_try - now) * 1000))}ms"
 
 
 class Server:
@@ -282,7 +333,7 @@ class Server:
         self.health = Health(settings)
         #: until then no connection asks for meta: a proxy that closes at the question was found out
         self.ask_again = 0.0
-        self.engine: Any = None  # the engine's: its connections
+        self.left = False  # the client's list of servers
 
     NOT_ASKING = 30.0  # seconds
 
@@ -301,8 +352,7 @@ class Router:
         self.core = core
         self.settings = core.settings()
         self._refuse_what_is_not_here()
-        self.servers: Dict[str, Server] = {}
-        self._only = self._now()
+        self.servers: Dict[str, Server] = {}  # those that were asked, or are about to be
 
     def _refuse_what_is_not_here(self) -> None:
         s = self.settings
@@ -313,28 +363,23 @@ class Router:
             if wanted:
                 raise errors.NotSupported(f"{option}: not over Python's sockets (aio, green)")
 
-    def _now(self) -> Optional[Server]:
-        """Makes room for the servers of the moment; the one that there is, if it is one."""
-        names = self.core.servers()
-        known = self.servers
-        self.servers = {name: known.get(name) or Server(name, self.settings) for name in names}
-        return self.servers[names[0]] if len(names) == 1 else None
-
     def forget_servers(self) -> None:
         """Nothing is known of any server, and no engine has anything to do with them."""
         self.servers = {}
-        self._only = self._now()
 
     def change(self, edit: Callable[..., None], *args: Any) -> List[Server]:
         """Changes the core's list of servers; returns those that have left."""
         edit(*args)
-        before = self.servers
-        self._only = self._now()
-        return [s for name, s in before.items() if name not in self.servers]
+        stay = set(self.core.servers())
+        gone = [server for name, server in list(self.servers.items()) if name not in stay]
+        for server in gone:
+            server.left = True
+            self.servers.pop(server.name, None)
+        return gone
 
     def server(self, name: str) -> Server:
         found = self.servers.get(name)
-        if found is None:  # another thread is changing the list
+        if found is None:
             found = self.servers.setdefault(name, Server(name, self.settings))
         return found
 
@@ -357,12 +402,12 @@ class Router:
         return [(name, ask.reply) for name, ask in asks.items()]
 
     def _deal(self, asks: Sequence[Ask], quiet: bool, run: bool) -> List[Leg]:
-        only = self._only
-        if only is not None:
-            return [Leg(only, asks, quiet, run and len(asks) > 1)] if asks else []
         which = self.core.which
         if len(asks) == 1:
             return [Leg(self.server(which(asks[0].key)), asks, quiet)]
+        names = self.core.servers()
+        if len(names) == 1:
+            return [Leg(self.server(names[0]), asks, quiet, run)] if asks else []
         groups: Dict[str, List[Ask]] = {}
         for ask in asks:
             groups.setdefault(which(ask.key), []).append(ask)
@@ -370,7 +415,7 @@ class Router:
                 for name, group in groups.items()]
 
     def _elsewhere(self, legs: Sequence[Leg], in_time: bool) -> List[Leg]:
-        if self._only is not None:
+        if len(legs) == 1 and len(self.core.servers()) == 1:
             return []
         groups: Dict[Tuple[str, bool], List[Ask]] = {}
         for leg in legs:
@@ -386,11 +431,7 @@ class Router:
         if ask.elsewhere is None:
             ask.elsewhere = self.core.places(ask.key)[1:]
             ask.first = ask.reply
-        while ask.elsewhere:
-            name = ask.elsewhere.pop(0)
-            if name in self.servers:
-                return name
-        return None
+        return ask.elsewhere.pop(0) if ask.elsewhere else None
 
 
 def _is_failure(reply: Reply) -> bool:

@@ -1,0 +1,86 @@
+"""Opening a connection, as far as that can be decided without a socket: which address is tried and
+until when, what a handshake that failed asks for next, and how a dial that came to nothing is told.
+
+Passive, and the same for the clients over Python's own sockets; the rules are those of the C++
+engines (src/engine/dial.cpp).
+Never here: sockets, resolving, waiting, the clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Deque, Dict, Iterable, Optional, Tuple
+
+from . import errors
+from ._passive import Line, Server
+
+#: (family, what a socket of that family connects to)
+Address = Tuple[int, Any]
+
+
+class Dial:
+    """One try to get a connection to a server, over all of its addresses."""
+
+    def __init__(self, server: Server, settings: Dict[str, Any], now: float, deadline: float):
+        self.server = server
+        own = settings["connect_timeout"]
+        left = deadline - now
+        self.until = now + min(own, left)
+        #: the limit that may be met, by name
+        self._limit = (f" within {round(max(min(own, left), 0) * 1000)}ms "
+                       f"({'connect_timeout' if own <= left else 'timeout'})")
+        self._settings = settings
+        self._addresses: Deque[Address] = deque()
+        self._tried: Optional[Address] = None
+        self._last_failure = ""
+        self._closed_when_asked = 0
+
+    def resolved(self, addresses: Iterable[Address]) -> None:
+        self._addresses.extend(addresses)
+
+    def next(self, now: float) -> Optional[Tuple[Address, float]]:
+        """The address to try now, and how long connecting may take: those that are left share what
+        is left of the time. None: there is no more to try, see `failure`."""
+        if not self._addresses or now >= self.until:
+            return None
+        share = (self.until - now) / len(self._addresses)
+        self._tried = self._addresses.popleft()
+        return self._tried, now + share
+
+    def line(self, now: float) -> Line:
+        """For the address that is tried."""
+        # Once may be a bad moment of the server's.
+        return Line(self.server, self._settings, now, ask=self._closed_when_asked < 2)
+
+    def not_connected(self, why: str) -> None:
+        """To the address that was tried. Then comes the next."""
+        self._last_failure = why
+
+    def handshake_failed(self, core: Any) -> Optional[errors.Error]:
+        """None: it is to be tried once more, see `next`. Otherwise that is the end: the server
+        accepted the connection, so another address of it would say the same."""
+        if core.retry_as_classic and self._tried is not None:
+            self._closed_when_asked += 1
+            self._addresses.appendleft(self._tried)
+            return None
+        code, why = core.failure
+        if code == "connection_closed":
+            code = "connect_failed"
+        return self._error(code, f"handshake: {why}")
+
+    def not_resolved(self, why: str) -> errors.Error:
+        return self._error("resolve_failed", why)
+
+    def late(self, what: str) -> errors.Error:
+        """The time is over: `what` did not come."""
+        return self._error("timeout", f"{what}{self._limit}")
+
+    def failure(self, now: float) -> errors.Error:
+        """No address connected."""
+        if now < self.until:
+            return self._error("connect_failed", self._last_failure)
+        why = f": {self._last_failure}" if self._last_failure else ""
+        return self._error("timeout", f"no connection{self._limit}{why}")
+
+    def _error(self, code: str, why: str) -> errors.Error:
+        return errors.exception_of(code, why, self.server.name, None)
