@@ -10,13 +10,12 @@ import os
 import select
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from . import errors
-from ._passive import CLOCK, NETWORK, SILENCE, Leg, Line, Server
+from ._dial import Address, Dial
+from ._passive import CLOCK, NETWORK, Leg, Line, Server
 
-#: a connection that was idle for longer is looked at before it is used; seconds
-_TRUSTED_IDLE = 0.05
 _PIECE = 256 << 10
 
 
@@ -29,8 +28,7 @@ class Link(asyncio.Protocol):
         self.transport: Any = None
         self.paused = False
         self._end_timer: Any = None
-        self.heard = 0.0      # when something came, or when it was last idle
-        self.answered = False  # something was, by what came last
+        self.moved = 0.0  # when a reply came to its end, or something was asked of it when idle
         self.shaken: "asyncio.Future[None]" = channel.engine.loop.create_future()
         self.gone: "asyncio.Future[None]" = channel.engine.loop.create_future()
 
@@ -49,8 +47,10 @@ class Link(asyncio.Protocol):
         core = self.line.core
         if core.failed:
             return
-        self.heard = self.channel.engine.loop.time()
+        owed = core.in_flight
         responses = core.received(data)
+        if core.in_flight < owed:
+            self.moved = self.channel.engine.loop.time()
         if not self.shaken.done():
             self._shake()
             return
@@ -94,7 +94,7 @@ class Link(asyncio.Protocol):
 
     def write(self) -> None:
         core = self.line.core
-        while core.has_output and not self.paused:
+        while core.has_output and not core.failed and not self.paused:
             piece = core.output(_PIECE)
             self.transport.write(piece)
             core.sent(len(piece))
@@ -102,9 +102,9 @@ class Link(asyncio.Protocol):
     def is_sound(self, now: float) -> bool:
         """A link that nobody uses: may it be used? After a pause the server may have left, and the
         event loop not have looked yet."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.line.core.failed or self.line.is_out_of_date(now):
             return False
-        if now - self.heard < _TRUSTED_IDLE:
+        if now - self.moved < self.line.core.trusted_idle:
             return True
         look = select.poll()
         look.register(self.descriptor(), select.POLLIN)
@@ -129,6 +129,33 @@ class Link(asyncio.Protocol):
             self.transport.close()
 
 
+class _Until:
+    """Ends what its block waits for when the time is over; `passed` says so then."""
+
+    def __init__(self, loop: Any, moment: float):
+        self.passed = False
+        self._task: Any = asyncio.current_task(loop)
+        self._timer = loop.call_at(moment, self._end)
+
+    def _end(self) -> None:
+        self.passed = True
+        self._task.cancel()
+
+    def __enter__(self) -> "_Until":
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> bool:
+        self._timer.cancel()
+        return self.passed and kind is asyncio.CancelledError
+
+
+def _let_go(link: Link, sock: Any) -> None:
+    if link.transport is not None:
+        link.end()
+    elif sock is not None:
+        sock.close()
+
+
 class Channel:
     """One shared connection to a server: who waits for it, and who rides on it."""
 
@@ -141,9 +168,19 @@ class Channel:
         self.retiring = False
         self._dialling: Optional["asyncio.Task[None]"] = None
         self._flush_is_due = False
+        self._doubt: Any = None  # the timer that looks whether replies come
+
+    def users(self) -> int:
+        return len(self.queue) + len(self.riding)
 
     def load(self) -> int:
-        return len(self.queue) + len(self.riding)
+        """How much is on its way, that of users who left included."""
+        return self.users() + (self.link.line.abandoned if self.link is not None else 0)
+
+    def rank(self) -> Tuple[bool, int]:
+        """The least is the one to choose. Behind what somebody left before it came, others may
+        wait as long."""
+        return self.link is not None and self.link.line.abandoned > 0, self.load()
 
     # --- legs
 
@@ -151,6 +188,13 @@ class Channel:
         leg.tag.fresh = self.link is None
         self.queue.append(leg)
         self.pump()
+
+    @staticmethod
+    def board_again(leg: Leg) -> None:
+        """Something of a leg that rides waits once more."""
+        channel = leg.tag.channel
+        channel.queue.append(leg)
+        channel.flush_soon()
 
     def pump(self) -> None:
         """Goes as far as it can without waiting."""
@@ -161,9 +205,9 @@ class Channel:
                 self._end_link()
                 link = None
             else:
-                link.heard = now
+                link.moved = now
         if link is None:
-            if self.queue and (self._dialling is None or self._dialling.done()):
+            if self.queue and self._dialling is None:
                 self._dialling = self.engine.loop.create_task(self._dial())
         elif link.line.core.in_flight:
             self.flush_soon()  # others are likely to be followed by more
@@ -185,13 +229,25 @@ class Channel:
         if link is None or link.transport.is_closing():  # connection_lost is on its way
             return
         line, core = link.line, link.line.core
+        if line.guessed and self.queue and line.is_out_of_date(self.engine.loop.time()):
+            # It is to be asked anew, once those on their way have arrived.
+            if not core.in_flight:
+                self._end_link()
+                self.pump()
+            return
+        if not core.in_flight:
+            link.moved = self.engine.loop.time()
         while True:
-            while self.queue and core.has_room and not core.failed and not link.paused:
+            before = core.in_flight
+            for _ in range(len(self.queue)):
+                if not core.has_room or core.failed or link.paused:
+                    break
                 leg = self.queue.popleft()
                 if leg.open:
                     self._submit(line, leg)
             link.write()
-            if core.failed or link.paused or not self.queue or not core.has_room:
+            if (core.failed or link.paused or not self.queue or not core.has_room
+                    or core.in_flight == before):
                 break
         if core.failed:
             self._lost(link)
@@ -208,25 +264,24 @@ class Channel:
         elif leg.open and leg.quiet and self.server.health.spotless:
             line.forget(leg)
             leg.finish_unanswered()
+            self._suspect()
 
     def received(self, link: Link, responses: List[Any]) -> None:
         """Replies came, or the connection ended."""
-        link.answered = False
+        link.line.deliver(responses)
         for response in responses:
             if response[1] not in NETWORK and response[1] not in CLOCK:
-                link.answered = True
+                self.engine.answered(self.server)
                 break
-        link.line.deliver(responses)
-        if link.answered:
-            self.engine.answered(self.server, link)
+        link.write()  # what the core has to ask for by itself
         if link is not self.link:
             return
         if link.line.core.failed:
             self._lost(link)
         elif self.queue:
             self.flush_soon()
-        elif self.retiring and not self.load():
-            self.close()
+        else:
+            self._close_if_retired()
 
     def leave(self, leg: Leg, code: str, why: str) -> None:
         """The leg ends before its time; each of its requests gets this outcome."""
@@ -236,35 +291,47 @@ class Channel:
                 self.link.line.forget(leg)
         leg.give_up(code, why)  # in the queue it is passed over
         self._suspect()
+        self._close_if_retired()
+
+    def _close_if_retired(self) -> None:
+        if self.retiring and not any(leg.open for leg in self.queue) and not self.riding:
+            self.close()
 
     def _suspect(self) -> None:
-        """Somebody gave up: closes the connection if nothing came over it for long."""
+        """Somebody left before the reply came: ends the connection when no reply comes to its end
+        for long, while such are owed."""
         link = self.link
-        if link is None or not link.line.core.in_flight:
+        if link is None or not link.line.abandoned or self._doubt is not None:
             return
         patience = self.engine.settings["timeout"]
-        if self.engine.loop.time() - link.heard < patience:
+        if self.engine.loop.time() - link.moved < patience:
+            self._doubt = self.engine.loop.call_at(link.moved + patience, self._suspect_again)
             return
-        link.answered = False
         link.line.deliver(link.line.core.fail(
-            "connection_closed", f"nothing came for {round(patience * 1000)}ms"))
+            "connection_closed", f"no reply came to its end within {round(patience * 1000)}ms"))
         self._lost(link)
+
+    def _suspect_again(self) -> None:
+        self._doubt = None
+        self._suspect()
 
     def _lost(self, link: Link) -> None:
         """The connection has failed, and has told so to those whose requests were in flight."""
-        code, why = link.line.core.failure
+        core = link.line.core
+        code, why = core.failure
         legs = list(self.riding)
         waiting = [leg for leg in self.queue if leg.open and leg not in self.riding]
         self.riding.clear()
         self._end_link()
-        # One that ended after an answer (a refused store) says that the server is there.
-        there = code == "connection_closed" and link.answered
-        if legs and code in SILENCE and not there:
-            self.engine.failed(self.server, code, why, min(leg.tag.trip.began for leg in legs))
+        began = min((leg.tag.trip.began for leg in legs or waiting),
+                    default=self.engine.loop.time())
+        another = False  # a fresh connection tells about the server
         for leg in legs:
-            if leg.lost(code, why):
+            if leg.lost(code, why, core.retry_as_classic):
+                another = True
                 leg.tag.sent = False
                 waiting.append(leg)
+        self.engine.ended(self.server, core, another, began)
         self.queue = deque(waiting)
         if self.queue:
             self.pump()
@@ -278,74 +345,127 @@ class Channel:
 
     async def _dial(self) -> None:
         engine = self.engine
-        limit = min(engine.settings["connect_timeout"], engine.settings["timeout"])
-        late = False
-
-        def too_late(task: "asyncio.Task[Any]") -> None:
-            nonlocal late
-            late = True
-            task.cancel()
-
-        timer = engine.loop.call_later(limit, too_late, asyncio.current_task())
-        code, why = "connect_failed", ""
+        now = engine.loop.time()
+        dial = Dial(self.server, engine.settings, now, now + engine.settings["timeout"])
+        task = asyncio.current_task()
+        why: Optional[errors.Error] = None
+        link: Optional[Link] = None
         try:
-            self.link = await self._connect()
-        except asyncio.CancelledError:
-            if not late:  # the client is closed
-                self._dialling = None
-                raise
-            code, why = "timeout", f"no connection within {round(limit * 1000)}ms (connect_timeout)"
-        except socket.gaierror as error:
-            code, why = "resolve_failed", error.strerror or str(error)
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
+            link = await self._connect(dial)
         except errors.Error as error:
-            code, why = error.code, error.message
+            why = error
         except Exception as error:  # nobody may wait for a dial that is no more
-            why = repr(error)
-        finally:
-            timer.cancel()
+            why = errors.exception_of("connect_failed", repr(error), self.server.name, None)
+        if self._dialling is not task:  # nobody waits for this one any more
+            if link is not None:
+                link.end()
+            return
         self._dialling = None
-        if self.link is not None:
+        if link is not None:
+            self.link = link
+            link.moved = engine.loop.time()
             for leg in self.queue:
                 leg.tag.fresh = True
+            if not any(leg.open for leg in self.queue):
+                link.line.core.rest()
             self.flush()
+            self._close_if_retired()
             return
         legs, self.queue = self.queue, deque()
         legs = deque(leg for leg in legs if leg.open)
         if legs:
-            engine.failed(self.server, code, why, min(leg.tag.trip.began for leg in legs))
+            engine.failed(self.server, why.code, why.message,
+                          min(leg.tag.trip.began for leg in legs))
         for leg in legs:
-            leg.give_up(code, why)
+            leg.give_up(why.code, why.message)
 
-    async def _connect(self) -> Link:
+    async def _connect(self, dial: Dial) -> Link:
         """A connection after its handshake."""
-        loop, server = self.engine.loop, self.server
-        closed_when_asked = 0
-        while True:
-            # Once may be a bad moment of the server's.
-            line = Line(server, self.engine.settings, loop.time(), ask=closed_when_asked < 2)
-            link = Link(self, line)
-            try:
-                if server.port is None:
-                    await loop.create_unix_connection(lambda: link, server.host)
+        loop = self.engine.loop
+        dial.resolved(await self._resolve(dial))
+        link: Optional[Link] = None
+        kept: Optional[Link] = None
+        try:
+            while True:
+                found = dial.next(loop.time())
+                why = dial.failure(loop.time()) if found is None else None
+                if found is not None:
+                    link = await self._reach(dial, *found)
+                    if link is None:
+                        continue
+                    with _Until(loop, dial.until) as limit:
+                        await link.shaken
+                    if limit.passed:
+                        why = dial.late("no answer to the handshake")
+                if why is not None:
+                    if not dial.may_use_kept(kept and kept.line, loop.time()):
+                        raise why
+                    step = "use_kept"
                 else:
-                    await loop.create_connection(lambda: link, server.host, server.port)
-                await link.shaken
-            except BaseException:
-                if link.transport is not None:
-                    link.end()
-                raise
-            if line.core.ready:
-                link.heard = loop.time()
-                return link
-            link.end()
-            if not line.core.retry_as_classic:
-                code, why = line.core.failure
-                if code == "connection_closed":
-                    code = "connect_failed"
-                raise errors.exception_of(code, f"handshake: {why}", server.name, None)
-            closed_when_asked += 1
+                    step = dial.judge(link.line, loop.time())
+                if step == "give_up":
+                    raise dial.handshake_failed(link.line.core)
+                if step == "keep_and_ask":
+                    kept, link = link, None
+                    continue
+                if step == "use":
+                    chosen, link = link, None
+                    return chosen
+                if step == "use_kept":
+                    chosen, kept = kept, None
+                    return chosen
+                link.end()
+        finally:
+            for unused in (link, kept):
+                if unused is not None:
+                    unused.end()
+
+    async def _resolve(self, dial: Dial) -> List[Address]:
+        server, loop = self.server, self.engine.loop
+        if server.port is None:
+            return [(socket.AF_UNIX, server.host)]
+        try:
+            try:  # an address needs no thread
+                found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM,
+                                           flags=socket.AI_NUMERICHOST)
+            except socket.gaierror:
+                with _Until(loop, dial.until) as limit:
+                    found = await loop.getaddrinfo(server.host, server.port,
+                                                   type=socket.SOCK_STREAM)
+                if limit.passed:
+                    raise dial.late("the name did not resolve") from None
+        except OSError as error:
+            raise dial.not_resolved(error.strerror or str(error)) from None
+        return [(family, address) for family, _, _, _, address in found]
+
+    async def _reach(self, dial: Dial, to: Address, until: float) -> Optional[Link]:
+        """A connection to one address, or None."""
+        loop = self.engine.loop
+        family, address = to
+        link = Link(self, dial.line(loop.time()))
+        sock: Any = None
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            with _Until(loop, until) as limit:
+                await loop.sock_connect(sock, address)
+            if limit.passed:
+                dial.not_connected("no answer to connect")
+                sock.close()
+                return None
+            if family == socket.AF_UNIX:
+                await loop.create_unix_connection(lambda: link, sock=sock)
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.create_connection(lambda: link, sock=sock)
+            return link
+        except OSError as error:
+            dial.not_connected(os.strerror(error.errno) if error.errno else str(error))
+            _let_go(link, sock)
+            return None
+        except BaseException:
+            _let_go(link, sock)
+            raise
 
     # --- the end
 
@@ -353,6 +473,10 @@ class Channel:
         """Lets go of the connection."""
         if self._dialling is not None:
             self._dialling.cancel()
+            self._dialling = None
+        if self._doubt is not None:
+            self._doubt.cancel()
+            self._doubt = None
         link, self.link = self.link, None
         if link is not None:
             link.end_soon()

@@ -136,23 +136,30 @@ class Engine:
         now = self.loop.time()
         for leg in trip.legs:
             leg.arrived = trip.arrived
+            leg.returned = Channel.board_again
             leg.tag = _Ride(trip)
+        probes = []
         for leg in trip.legs:
             health = leg.server.health
             if not health.admit(now):
                 leg.give_up("server_down", health.why_down(now))
+            elif health.down:
+                probes.append(leg)
         for leg in trip.legs:
             if leg.open:
-                leg.tag.channel = self._channel_to(leg.server)
+                leg.tag.channel = self._channel_to(leg.server, leg in probes)
                 leg.tag.channel.board(leg)
 
-    def _channel_to(self, server: Server) -> Channel:
-        all_of_it = self._channels.setdefault(server, [])
-        if len(all_of_it) < self._connections and (not all_of_it or
-                                                   min(c.load() for c in all_of_it)):
-            all_of_it.append(Channel(self, server))
-            return all_of_it[-1]
-        return all_of_it[0] if len(all_of_it) == 1 else min(all_of_it, key=Channel.load)
+    def _channel_to(self, server: Server, is_probe: bool) -> Channel:
+        channels = self._channels.setdefault(server, [])
+        if is_probe:
+            # What stands still on an old connection tells nothing, and holds up whoever is behind.
+            self._retire(channels)
+            channels.clear()
+        if len(channels) < self._connections and all(c.load() for c in channels):
+            channels.append(Channel(self, server))
+            return channels[-1]
+        return channels[0] if len(channels) == 1 else min(channels, key=Channel.rank)
 
     def _abandon(self, trip: _Trip, code: str, why: str) -> None:
         for leg in trip.legs:
@@ -177,9 +184,15 @@ class Engine:
             error = errors.exception_of(code, why, server.name, None)
             self.loop.call_soon(self._on_down, server.name, error)
 
-    def answered(self, server: Server, link: Link) -> None:
-        if not link.line.asked:
-            server.closes_when_asked(self.loop.time())
+    def ended(self, server: Server, core: Any, replaced: bool, began: float) -> None:
+        """A connection has failed."""
+        says = server.ended(core, replaced, self.loop.time())
+        if says == "failed":
+            self.failed(server, *core.failure, began)
+        elif says == "answered":
+            self.answered(server)
+
+    def answered(self, server: Server) -> None:
         if server.health.answered() and self._on_up is not None:
             self.loop.call_soon(self._on_up, server.name)
 
@@ -192,19 +205,26 @@ class Engine:
     # --- the end
 
     def _all_channels(self) -> List[Channel]:
-        return [c for channels in self._channels.values() for c in channels]
+        """Those of servers that have left, and what a probe has replaced, as long as they live."""
+        known = {c: None for channels in self._channels.values() for c in channels}
+        known.update((link.channel, None) for link in self.links)
+        return list(known)
 
     def retire(self, servers: Iterable[Server]) -> None:
         """These have left the list: their connections end when nobody uses them any more."""
         for server in servers:
-            for channel in self._channels.pop(server, ()):
-                channel.retiring = True
-                if not channel.load():
-                    channel.close()
+            self._retire(self._channels.pop(server, ()))
+
+    @staticmethod
+    def _retire(channels: Iterable[Channel]) -> None:
+        for channel in channels:
+            channel.retiring = True
+            if not channel.users():
+                channel.close()
 
     def disconnect(self) -> None:
         for channel in self._all_channels():
-            if not channel.load():
+            if not channel.users():
                 channel.close()
 
     async def close(self) -> None:

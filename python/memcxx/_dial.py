@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Dict, Iterable, Optional, Tuple
 
-from . import errors
+from . import _core, errors
 from ._passive import Line, Server
 
 #: (family, what a socket of that family connects to)
@@ -30,17 +30,17 @@ class Dial:
         self._limit = (f" within {round(max(min(own, left), 0) * 1000)}ms "
                        f"({'connect_timeout' if own <= left else 'timeout'})")
         self._settings = settings
+        self._opening = _core.Negotiation(server.memory)
         self._addresses: Deque[Address] = deque()
         self._tried: Optional[Address] = None
         self._last_failure = ""
-        self._closed_when_asked = 0
 
     def resolved(self, addresses: Iterable[Address]) -> None:
         self._addresses.extend(addresses)
 
     def next(self, now: float) -> Optional[Tuple[Address, float]]:
         """The address to try now, and how long connecting may take: those that are left share what
-        is left of the time. None: there is no more to try, see `failure`."""
+        is left of the time. None: there is no more to try."""
         if not self._addresses or now >= self.until:
             return None
         share = (self.until - now) / len(self._addresses)
@@ -49,38 +49,49 @@ class Dial:
 
     def line(self, now: float) -> Line:
         """For the address that is tried."""
-        # Once may be a bad moment of the server's.
-        return Line(self.server, self._settings, now, ask=self._closed_when_asked < 2)
+        return Line(self.server, self._settings, now, self._opening)
 
     def not_connected(self, why: str) -> None:
         """To the address that was tried. Then comes the next."""
         self._last_failure = why
 
-    def handshake_failed(self, core: Any) -> Optional[errors.Error]:
-        """None: it is to be tried once more, see `next`. Otherwise that is the end: the server
-        accepted the connection, so another address of it would say the same."""
-        if core.retry_as_classic and self._tried is not None:
-            self._closed_when_asked += 1
+    def judge(self, line: Line, now: float) -> str:
+        """Its handshake is over. "use" it; "again" and "keep_and_ask": close it or keep it, and try
+        what is next; "use_kept": the one that was kept; "give_up": see `handshake_failed`."""
+        step = self._opening.next(line.core, now)
+        if step in ("again", "keep_and_ask") and self._tried is not None:
             self._addresses.appendleft(self._tried)
-            return None
-        code, why = core.failure
-        if code == "connection_closed":
-            code = "connect_failed"
-        return self._error(code, f"handshake: {why}")
+        line.guessed = self._opening.guessed
+        return step
+
+    def may_use_kept(self, kept: Optional[Line], now: float) -> bool:
+        """There is no more to try: whether the connection that was kept will do."""
+        if kept is None or not self._opening.use_kept(now):
+            return False
+        kept.guessed = self._opening.guessed
+        return True
+
+    # --- what it came to
 
     def not_resolved(self, why: str) -> errors.Error:
         return self._error("resolve_failed", why)
-
-    def late(self, what: str) -> errors.Error:
-        """The time is over: `what` did not come."""
-        return self._error("timeout", f"{what}{self._limit}")
 
     def failure(self, now: float) -> errors.Error:
         """No address connected."""
         if now < self.until:
             return self._error("connect_failed", self._last_failure)
-        why = f": {self._last_failure}" if self._last_failure else ""
-        return self._error("timeout", f"no connection{self._limit}{why}")
+        return self.late("no connection", self._last_failure)
+
+    def handshake_failed(self, core: Any) -> errors.Error:
+        """The server accepted the connection, so another address of it would say the same."""
+        code, why = core.failure
+        if code == "connection_closed":
+            code = "connect_failed"
+        return self._error(code, f"handshake: {why}{self._opening.advice}")
+
+    def late(self, what: str, why: str = "") -> errors.Error:
+        """The time is over, and `what` has not come."""
+        return self._error("timeout", f"{what}{self._limit}{': ' if why else ''}{why}")
 
     def _error(self, code: str, why: str) -> errors.Error:
         return errors.exception_of(code, why, self.server.name, None)

@@ -19,7 +19,7 @@ from typing import Any, Callable, List, Optional, Sequence
 from . import _fork, errors
 from ._dial import Dial
 from ._green_pool import Body, Link, Pool
-from ._passive import SILENCE, Leg, Router, Server, Steps
+from ._passive import Leg, Router, Server, Steps
 
 
 class _Call:
@@ -95,7 +95,7 @@ class _Run:
         elif self.link.read() or self.link.line.core.failed or self.link.line.core.has_output:
             self._go_on(now)
         elif self._dial is not None and now >= self._dial.until:
-            self._not_opened(self._dial.late("no answer to the handshake"), now)
+            self._no_address(self._dial.late("no answer to the handshake"), now)
 
     # --- opening
 
@@ -119,7 +119,7 @@ class _Run:
             self._drop_link()
             found = dial.next(now)
             if found is None:
-                self._not_opened(dial.failure(now), now)
+                self._no_address(dial.failure(now), now)
                 return
             (family, address), self._address_until = found
             line = dial.line(now)
@@ -163,11 +163,30 @@ class _Run:
         self.link.line.core.open()
         self._go_on(now)
 
+    def _no_address(self, why: errors.Error, now: float) -> None:
+        """Nothing more is tried."""
+        kept = self.claim.kept
+        if self._dial.may_use_kept(kept and kept.line, now):
+            self._use_kept()
+            self._opened()
+            self._go_on(now)
+        else:
+            self._not_opened(why, now)
+
+    def _use_kept(self) -> None:
+        self._drop_link()
+        self.link = self.claim.link = self.claim.kept
+        self.claim.kept = None
+
     def _not_opened(self, why: errors.Error, now: float) -> None:
         self.engine.failed(self.leg.server, why.code, why.message, self.call, now)
         self.leg.give_up(why.code, why.message)
-        self._drop_link()
+        self._drop_links()
         self._finish()
+
+    def _drop_links(self) -> None:
+        self.pool.drop_kept(self.claim)
+        self._drop_link()
 
     def _drop_link(self) -> None:
         self.link = None
@@ -177,41 +196,49 @@ class _Run:
 
     def _go_on(self, now: float) -> None:
         """As far as it can without waiting."""
-        core = self.link.line.core
         if self._dial is not None:
             self.link.write()
-            if core.failed:
-                self._handshake_failed(now)
+            core = self.link.line.core
+            if not core.ready and not core.failed or not self._is_open(now):
                 return
-            if not core.ready:
-                return
-            self._dial = None
-            self.leg.begin(reused=False)
+        core = self.link.line.core
         while True:
+            before = core.in_flight
             self.link.line.fill(self.leg)
             self.link.write()
-            if core.failed or core.has_output or not self.leg.waiting or not core.has_room:
+            if (core.failed or core.has_output or not self.leg.waiting or not core.has_room
+                    or core.in_flight == before):
                 break
         self._settle(now)
 
-    def _handshake_failed(self, now: float) -> None:
-        why = self._dial.handshake_failed(self.link.line.core)
-        if why is None:
+    def _is_open(self, now: float) -> bool:
+        """The handshake is over: whether that was all."""
+        step = self._dial.judge(self.link.line, now)
+        if step == "give_up":
+            self._not_opened(self._dial.handshake_failed(self.link.line.core), now)
+            return False
+        if step in ("again", "keep_and_ask"):
+            if step == "keep_and_ask":
+                self.claim.kept = self.link
+                self.link = self.claim.link = None
             self._next_address(now)
-        else:
-            self._not_opened(why, now)
+            return False
+        if step == "use_kept":
+            self._use_kept()
+        self._opened()
+        return True
+
+    def _opened(self) -> None:
+        self.pool.drop_kept(self.claim)
+        self._dial = None
+        self.leg.begin(reused=False)
 
     def _settle(self, now: float) -> None:
-        link, leg = self.link, self.leg
-        core = link.line.core
+        leg = self.leg
+        core = self.link.line.core
         if core.failed:
-            code, why = core.failure
-            another = leg.lost(code, why)
-            if not another:
-                if code == "connection_closed" and leg.heard:
-                    self.engine.answered(leg.server, link, now, self.call)
-                elif code in SILENCE:
-                    self.engine.failed(leg.server, code, why, self.call, now)
+            another = leg.lost(*core.failure, core.retry_as_classic)
+            self.engine.ended(leg.server, core, another, self.call, now)
             self._drop_link()
             if another and now < self.call.deadline:
                 self._open(now)
@@ -219,12 +246,13 @@ class _Run:
             leg.give_up("timeout", "no time left to send it again")
             self._finish()
         elif not leg.open and not core.in_flight:
-            self.engine.answered(leg.server, link, now, self.call)
-            self._release(now)
+            if leg.heard:  # what was refused here says nothing of the server
+                self.engine.answered(leg.server, self.call)
+            self._release()
         elif leg.quiet and not leg.waiting and not core.has_output and leg.server.health.spotless:
-            link.line.forget(leg)
+            self.link.line.forget(leg)
             leg.finish_unanswered()
-            self._release(now)
+            self._release()
 
     def out_of_time(self, why: str, now: float) -> None:
         if self._dial is not None:
@@ -236,11 +264,11 @@ class _Run:
     def drop(self) -> None:
         """The call ends by an exception: nothing may stay behind."""
         if not self.over:
-            self._drop_link()
+            self._drop_links()
             self._finish()
 
-    def _release(self, now: float) -> None:
-        self.link.last_used = now
+    def _release(self) -> None:
+        self.link.last_used = time.monotonic()
         self._finish()
 
     def _finish(self) -> None:
@@ -378,9 +406,15 @@ class Engine:
             error = errors.exception_of(code, why, server.name, None)
             call.events.append(lambda: self._on_down(server.name, error))
 
-    def answered(self, server: Server, link: Link, now: float, call: _Call) -> None:
-        if not link.line.asked:
-            server.closes_when_asked(now)
+    def ended(self, server: Server, core: Any, replaced: bool, call: _Call, now: float) -> None:
+        """A connection has failed."""
+        says = server.ended(core, replaced, now)
+        if says == "failed":
+            self.failed(server, *core.failure, call, now)
+        elif says == "answered":
+            self.answered(server, call)
+
+    def answered(self, server: Server, call: _Call) -> None:
         if server.health.answered() and self._on_up is not None:
             call.events.append(lambda: self._on_up(server.name))
 

@@ -18,8 +18,6 @@ from typing import Any, Deque, Dict, Generator, List, Optional
 
 from ._passive import Line, Server
 
-#: a connection that was idle for longer is looked at before it is used; seconds
-_TRUSTED_IDLE = 0.05
 _PIECE = 64 << 10
 #: how long who waits sleeps before looking again: who comes next, and the others behind; seconds
 _WATCH = 0.05
@@ -36,12 +34,13 @@ class Link:
         sock.setblocking(False)
 
     def is_sound(self, now: float) -> bool:
-        if self.line.core.failed:
+        line = self.line
+        if line.core.failed or line.is_out_of_date(now):
             return False
-        if now - self.last_used < _TRUSTED_IDLE:
+        if now - self.last_used < line.core.trusted_idle:
             return True
         try:
-            return bool(self.sock.recv(1, socket.MSG_PEEK)) and self.line.core.in_flight > 0
+            return bool(self.sock.recv(1, socket.MSG_PEEK)) and line.core.in_flight > 0
         except BlockingIOError:
             return True
         except OSError:
@@ -50,7 +49,7 @@ class Link:
     def write(self) -> None:
         """As much as the socket takes."""
         core = self.line.core
-        while core.has_output:
+        while core.has_output and not core.failed:
             piece = core.output(_PIECE)
             try:
                 sent = self.sock.send(piece)
@@ -95,11 +94,12 @@ Body = Generator[None, None, Any]
 class Claim:
     """A call's place in the line for a connection. It is good for as long as the call runs."""
 
-    __slots__ = ("call", "link", "bell")
+    __slots__ = ("call", "link", "kept", "bell")
 
     def __init__(self, call: Body):
         self.call = call
         self.link: Optional[Link] = None
+        self.kept: Optional[Link] = None  # beside it, while a server is found out about
         self.bell: Any = None  # rung when it is worth looking again; None: it does not wait
 
 
@@ -116,7 +116,7 @@ class Pool:
 
     def links(self) -> List[Link]:
         """All that are open."""
-        claimed = [claim.link for claim in list(self._line)]
+        claimed = [link for claim in list(self._line) for link in (claim.link, claim.kept)]
         return list(self._idle) + [link for link in claimed if link is not None]
 
     # --- the line
@@ -186,6 +186,12 @@ class Pool:
         if link is not None:
             self._end(link)
 
+    def drop_kept(self, claim: Claim) -> None:
+        kept = claim.kept
+        claim.kept = None
+        if kept is not None:
+            self._end(kept)
+
     def close_idle(self) -> None:
         self._tidy(list(self._line))
         while self._idle:
@@ -204,6 +210,7 @@ class Pool:
         for claim in gone:
             self._line.pop(claim, None)
             self.drop_link(claim)
+            self.drop_kept(claim)
         return bool(gone)
 
     def _ring(self) -> None:

@@ -14,8 +14,6 @@ from typing import Any, Callable, Deque, Dict, Generator, Iterable, List, Option
 
 from . import _core, errors
 
-#: a connection that ends so says that its server may be away
-SILENCE = frozenset({"timeout", "connection_closed", "protocol_error"})
 NETWORK = frozenset({"resolve_failed", "connect_failed", "server_down", "connection_closed",
                      "protocol_error"})
 CLOCK = frozenset({"timeout", "overloaded"})
@@ -28,11 +26,12 @@ _REPEATABLE = frozenset({"version", "ping"})
 class Reply:
     """The last word to one request: an answer, or why there is none."""
 
-    __slots__ = ("status", "value", "flags", "cas", "count", "text", "unsent", "extra", "server")
+    __slots__ = ("status", "value", "flags", "cas", "count", "text", "unsent", "extra", "server",
+                 "misjudged")
 
     def __init__(self, status: str, value: bytes = b"", flags: int = 0, cas: int = 0,
                  count: int = 0, text: bytes = b"", unsent: bool = False, extra: Any = None,
-                 server: str = ""):
+                 server: str = "", misjudged: bool = False):
         self.status = status
         self.value = value
         self.flags = flags
@@ -42,6 +41,7 @@ class Reply:
         self.unsent = unsent  # not one byte of the request was written
         self.extra = extra    # an item's attributes, or statistics
         self.server = server  # who was asked; empty: nobody
+        self.misjudged = misjudged  # the server does not speak what it was taken for
 
     def error(self) -> errors.Error:
         text = self.text.decode("utf-8", "backslashreplace")
@@ -51,7 +51,7 @@ class Reply:
 class Ask:
     """One request of a call, until it has its reply. `key` is what it is routed by."""
 
-    __slots__ = ("request", "key", "reply", "first", "elsewhere")
+    __slots__ = ("request", "key", "reply", "first", "elsewhere", "alone")
 
     def __init__(self, request: Optional[_core.Request], key: Any = None):
         self.request = request
@@ -59,6 +59,7 @@ class Ask:
         self.reply: Reply = _PENDING
         self.first: Optional[Reply] = None           # the home's failure, while others are asked
         self.elsewhere: Optional[List[str]] = None   # servers that were not asked yet
+        self.alone = False                           # asked again, in no run
 
 
 _PENDING = Reply("cancelled")
@@ -68,7 +69,7 @@ class Leg:
     """The part of a call that goes to one server."""
 
     __slots__ = ("server", "quiet", "run", "asks", "waiting", "riding", "open", "reused", "heard",
-                 "_again", "_resent", "arrived", "tag")
+                 "_again", "_resent", "arrived", "returned", "tag")
 
     def __init__(self, server: "Server", asks: Sequence[Ask], quiet: bool = False,
                  run: bool = False):
@@ -84,6 +85,7 @@ class Leg:
         self._again: List[Ask] = []
         self._resent = False
         self.arrived: Optional[Callable[["Leg"], None]] = None  # called when `open` gets 0
+        self.returned: Optional[Callable[["Leg"], None]] = None  # … when something waits again
         self.tag: Any = None                   # the engine's
 
     def begin(self, reused: bool) -> None:
@@ -98,23 +100,37 @@ class Leg:
             self.arrived(self)
 
     def answered(self, ask: Ask, reply: Reply) -> None:
-        if reply.status not in NETWORK and reply.status not in CLOCK:
+        status = reply.status
+        if status not in NETWORK and status not in CLOCK:
             self.heard = True
-        if reply.status == "connection_closed" and self.reused and not self._resent:
+        closed = (status == "connection_closed" and not self._resent
+                  and (self.reused or reply.misjudged))
+        if closed or status == "unattributed":
             what = ask.request
-            if reply.unsent or what.changes_nothing or what.verb in _REPEATABLE:
-                self._again.append(ask)
+            if ((closed and reply.unsent) or what.changes_nothing or what.verb in _REPEATABLE):
+                if closed:
+                    self._again.append(ask)
+                else:
+                    self._ask_alone(ask)
                 return
         self.settle(ask, reply)
 
-    def lost(self, code: str, why: str) -> bool:
+    def _ask_alone(self, ask: Ask) -> None:
+        """A read that stayed silent beside errors that named nobody."""
+        ask.alone = True
+        self.waiting.append(ask)
+        if len(self.waiting) == 1 and self.returned is not None:
+            self.returned(self)
+
+    def lost(self, code: str, why: str, misjudged: bool = False) -> bool:
         """The connection failed, and its requests in flight were told so. True: what is left may be
-        sent once more, over a fresh connection. False: the leg is done."""
+        sent once more, over a fresh connection. False: the leg is done. `misjudged`: its server
+        does not speak what it was taken for."""
         if not self.open:
             return False
         self.waiting.extendleft(reversed(self._again))
         self._again.clear()
-        if code == "connection_closed" and self.reused and not self._resent:
+        if code == "connection_closed" and (self.reused or misjudged) and not self._resent:
             self._resent = True
             return True
         self.give_up(code, why)
@@ -144,26 +160,40 @@ class Leg:
 
 
 class Line:
-    """A core Connection, and whose the requests are that are on their way over it."""
+    """A core Connection, and whose the requests are that are on their way over it. `opening`: the
+    core's Negotiation that it is part of."""
 
-    def __init__(self, server: "Server", settings: Dict[str, Any], now: float, ask: bool = True):
+    def __init__(self, server: "Server", settings: Dict[str, Any], now: float, opening: Any = None):
         self.server = server
-        self.asked = ask  # False: taken for classic, because the server closes when asked for meta
-        known = "auto" if ask and now >= server.ask_again else "classic"
         self.core = _core.Connection(settings["protocol"], settings["max_value_size"],
-                                     settings["check_keys"], known)
+                                     settings["check_keys"], opening, now)
+        self.guessed = False  # taken for classic, and not asked
         self._legs: Dict[int, Leg] = {}
         self._last = 0
+
+    def is_out_of_date(self, now: float) -> bool:
+        """What the server was taken for is to be asked anew, over another connection."""
+        return self.guessed and not self.server.memory.takes_for_classic(now)
+
+    @property
+    def abandoned(self) -> int:
+        """How much is in flight that nobody waits for."""
+        return self.core.in_flight - len(self._legs)
 
     def fill(self, leg: Leg) -> None:
         """Submits as much of the leg as there is room for."""
         core = self.core
         waiting = leg.waiting
         while waiting and core.has_room and not core.failed:
-            ask = waiting.popleft()
+            ask = waiting[0]
+            # In classic a reply does not tell what it answers: an error among others would be
+            # nobody's again.
+            if ask.alone and core.in_flight and core.speaks == "classic":
+                break
+            waiting.popleft()
             number = self._number()
             try:
-                core.send(number, ask.request, leg.run)
+                core.send(number, ask.request, leg.run and not ask.alone)
             except errors.Error as why:  # the protocol cannot carry it; no server was asked
                 leg.settle(ask, Reply(why.code, text=why.message.encode(), unsent=True))
                 continue
@@ -183,12 +213,13 @@ class Line:
     def deliver(self, responses: Iterable[Tuple]) -> None:
         """Gives the core's responses to the legs."""
         server = self.server.name
-        for number, status, value, flags, cas, count, text, unsent, extra in responses:
+        for number, status, value, flags, cas, count, text, unsent, extra, misjudged in responses:
             leg = self._legs.pop(number, None)
             if leg is None:
                 continue
             ask = leg.riding.pop(number)
-            leg.answered(ask, Reply(status, value, flags, cas, count, text, unsent, extra, server))
+            leg.answered(ask, Reply(status, value, flags, cas, count, text, unsent, extra, server,
+                                    misjudged))
 
     def forget(self, leg: Leg) -> None:
         """Nobody waits for the leg's replies any more: they are read, and dropped."""
@@ -331,14 +362,16 @@ class Server:
     def __init__(self, name: str, settings: Dict[str, Any]):
         self.name, self.host, self.port = _core.parse_server(name)
         self.health = Health(settings)
-        #: until then no connection asks for meta: a proxy that closes at the question was found out
-        self.ask_again = 0.0
+        self.memory = _core.ProtocolMemory()
         self.left = False  # the client's list of servers
 
-    NOT_ASKING = 30.0  # seconds
-
-    def closes_when_asked(self, now: float) -> None:
-        self.ask_again = now + self.NOT_ASKING
+    def ended(self, core: Any, replaced: bool, now: float) -> str:
+        """A connection has failed: what that says of the server, and is to be heeded. "nothing",
+        "failed" or "answered". `replaced`: a fresh connection will tell more."""
+        if core.retry_as_classic:
+            self.memory.refused_meta(now)
+        says = core.says
+        return "nothing" if replaced and says == "failed" else says
 
 
 #: what a client yields: legs to be brought to an end; it is sent whether there is time left

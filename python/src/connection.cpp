@@ -1,7 +1,9 @@
-// The passive connection for Python: what the asyncio client and the client over Python's own
-// sockets are made of. It never touches a socket.
+// The passive connection for Python, and how the connections to a server find out what it speaks:
+// what the asyncio client and the client over Python's own sockets are made of. It never touches a
+// socket.
 // Never here: sockets, waiting, routing.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -16,6 +18,7 @@
 
 #include <memcxx/command.hpp>
 #include <memcxx/connection.hpp>
+#include <memcxx/negotiation.hpp>
 #include <memcxx/options.hpp>
 
 #include "client.hpp"
@@ -31,20 +34,63 @@ namespace {
 nb::bytes bytes_of(std::string_view s) { return nb::bytes(s.data(), s.size()); }
 nb::str name_str(std::string_view s) { return nb::str(s.data(), s.size()); }
 
+std::string_view name_of_verdict(verdict v) noexcept {
+  switch (v) {
+    case verdict::nothing:
+      break;
+    case verdict::failed:
+      return "failed";
+    case verdict::answered:
+      return "answered";
+  }
+  return "nothing";
+}
+
+std::string_view name_of_step(negotiation::step s) noexcept {
+  switch (s) {
+    case negotiation::step::use:
+      return "use";
+    case negotiation::step::keep_and_ask:
+      return "keep_and_ask";
+    case negotiation::step::use_kept:
+      return "use_kept";
+    case negotiation::step::again:
+      return "again";
+    case negotiation::step::give_up:
+      break;
+  }
+  return "give_up";
+}
+
+// Of time.monotonic(), or an event loop's time.
+std::chrono::steady_clock::time_point moment(double seconds) {
+  using std::chrono::steady_clock;
+  return steady_clock::time_point(
+      std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds)));
+}
+
 // Requests by number in, responses by number out. A number may be used again once its response came
 // or it was forgotten. Threads: one at a time.
 //
 //   c = Connection("auto"); c.open()
 //   … sock.sendall(c.output()), c.received(sock.recv(65536)) until c.ready …
 //   c.send(1, client.request("get", "key"))
-//   … for number, status, value, flags, cas, count, text, unsent, extra in c.received(data): …
+//   … for number, status, value, flags, cas, count, text, unsent, extra, misjudged
+//     in c.received(data): …
 class py_connection final {
  public:
+  // With a negotiation: the next one of it, at the moment `now`.
   py_connection(const std::string& protocol, std::size_t max_value_size, bool check_keys,
-                const std::string& known)
-      : connection_(options_of(protocol, max_value_size, check_keys, known)) {}
+                negotiation* of, double now)
+      : connection_(options_of(protocol, max_value_size, check_keys, of, now)) {}
 
+  const connection& itself() const { return connection_; }
   void open() { connection_.open(); }
+  void rest() { connection_.rest(); }
+  nb::str says() const { return name_str(name_of_verdict(connection_.says())); }
+  double trusted_idle() const {
+    return std::chrono::duration<double>(connection_.trusted_idle()).count();
+  }
   bool ready() const { return connection_.ready(); }
   bool failed() const { return connection_.failed(); }
   bool has_room() const { return connection_.has_room(); }
@@ -179,7 +225,7 @@ class py_connection final {
       const bool in_place = value.is_valid() && r.value.data() == PyBytes_AsString(value.ptr());
       nb::object bytes = in_place ? std::move(value) : nb::object(bytes_of(r.value));
       return nb::make_tuple(number, name_str(name_of(r.status)), bytes, r.flags, r.cas, r.number,
-                            bytes_of(r.text), r.unsent, extra);
+                            bytes_of(r.text), r.unsent, extra, r.misjudged);
     }
 
     py_connection& of;
@@ -194,17 +240,14 @@ class py_connection final {
   };
 
   static connection_options options_of(const std::string& protocol, std::size_t max_value_size,
-                                       bool check_keys, const std::string& known) {
-    const auto named = [](const std::string& name) {
-      auto o = parse_uri("memory://?protocol=" + name);
-      if (!o) raise(o.error());
-      return o->protocol;
-    };
+                                       bool check_keys, negotiation* of, double now) {
+    auto o = parse_uri("memory://?protocol=" + protocol);
+    if (!o) raise(o.error());
     connection_options out;
-    out.protocol = named(protocol);
-    out.known = named(known);
+    out.protocol = o->protocol;
     out.max_value_size = max_value_size;
     out.check_keys = check_keys;
+    if (of != nullptr) of->prepare(out, moment(now));
     return out;
   }
 
@@ -227,11 +270,40 @@ class py_connection final {
 
 void bind_connection(nb::module_& m) {
   using namespace nb::literals;
+  nb::class_<protocol_memory>(m, "ProtocolMemory")
+      .def(nb::init<>())
+      .def(
+          "takes_for_classic",
+          [](const protocol_memory& memory, double now) {
+            return memory.takes_for_classic(moment(now));
+          },
+          "now"_a)
+      .def(
+          "refused_meta",
+          [](protocol_memory& memory, double now) { memory.refused_meta(moment(now)); }, "now"_a);
+  nb::class_<negotiation>(m, "Negotiation")
+      .def(nb::init<protocol_memory&>(), "memory"_a, nb::keep_alive<1, 2>())
+      // "use", "keep_and_ask", "use_kept", "again" or "give_up"
+      .def(
+          "next",
+          [](negotiation& n, const py_connection& c, double now) {
+            return name_str(name_of_step(n.next(c.itself(), moment(now))));
+          },
+          "connection"_a, "now"_a)
+      .def(
+          "use_kept", [](negotiation& n, double now) { return n.use_kept(moment(now)); }, "now"_a)
+      .def_prop_ro("guessed", &negotiation::guessed)
+      .def_prop_ro("advice", [](const negotiation& n) { return name_str(n.advice()); });
   nb::class_<py_connection>(m, "Connection")
-      .def(nb::init<const std::string&, std::size_t, bool, const std::string&>(),
+      .def(nb::init<const std::string&, std::size_t, bool, negotiation*, double>(),
            "protocol"_a = "auto", "max_value_size"_a = std::size_t{128} << 20,
-           "check_keys"_a = true, "known"_a = "auto")
+           "check_keys"_a = true, "negotiation"_a = nb::none(), "now"_a = 0.0)
       .def("open", &py_connection::open)
+      .def("rest", &py_connection::rest)
+      // Once it has failed: "nothing", "failed" or "answered" of its server
+      .def_prop_ro("says", &py_connection::says)
+      // seconds
+      .def_prop_ro("trusted_idle", &py_connection::trusted_idle)
       .def_prop_ro("ready", &py_connection::ready)
       .def_prop_ro("failed", &py_connection::failed)
       .def_prop_ro("failure", &py_connection::failure)

@@ -147,7 +147,7 @@ class TCPDriver(Driver):
         self.disable_nagle = disable_nagle
         self._sock: Optional[socket.socket] = None
         self._connection: Any = None
-        self._may_be_proxy = False
+        self._memory = _core.ProtocolMemory()
         self._process = os.getpid()
         self._lock = threading.RLock()
 
@@ -174,27 +174,50 @@ class TCPDriver(Driver):
             if self._sock is not None and not reconnect:
                 return
             self.close()
-            deadline = _deadline(self.connect_timeout)
-            try:
-                self._begin(deadline, "auto")
-            except errors.Error:
-                if not self._may_be_proxy:
-                    raise
-                self._begin(deadline, "classic")
+            self._connect(_deadline(self.connect_timeout))
 
-    def _begin(self, deadline: Optional[float], known: str) -> None:
-        self._sock = self._open()
-        made = self._connection = _core.Connection(self.protocol, check_keys=not self._queues,
-                                                   known=known)
-        self._may_be_proxy = False
+    def _connect(self, deadline: Optional[float]) -> None:
+        """What the server speaks may take several connections to find out."""
+        asking = _core.Negotiation(self._memory)
+        kept: Any = None  # a socket and its connection, ready, while another asks
         try:
-            made.open()
-            self._exchange(deadline)
+            while True:
+                made, wrong = None, None
+                try:
+                    self._sock = self._open()
+                    made = self._connection = _core.Connection(
+                        self.protocol, check_keys=not self._queues, negotiation=asking,
+                        now=_time.monotonic())
+                    made.open()
+                    self._exchange(deadline)
+                except Exception as why:
+                    self._drop()
+                    wrong = why
+                now = _time.monotonic()
+                if made is not None and (made.ready or made.failed):
+                    step = asking.next(made, now)
+                else:
+                    step = "use_kept" if kept is not None and asking.use_kept(now) else "give_up"
+                if step == "use":
+                    return
+                if step == "keep_and_ask":
+                    kept = self._sock, self._connection
+                    self._sock = self._connection = None
+                elif step == "use_kept":
+                    self._drop()
+                    (self._sock, self._connection), kept = kept, None
+                    return
+                elif step == "give_up":
+                    assert wrong is not None
+                    raise wrong
+                else:
+                    self._drop()
         except BaseException:
-            # There are proxies that close the connection when they are asked for meta.
-            self._may_be_proxy = known == "auto" and made.retry_as_classic
             self._drop()
             raise
+        finally:
+            if kept is not None:
+                kept[0].close()
 
     def _open(self) -> Socket:
         if self.host.startswith("unix:"):
