@@ -195,7 +195,7 @@ def test_a_proxy_that_knows_no_meta_is_spoken_to_in_classic(scripted):
         for line in s.makefile("rb"):
             if not line.startswith(b"get "):
                 return
-            s.sendall(b"VALUE k 0 1\r\nx\r\nEND\r\n")
+            s.sendall(b"VALUE k 0 1\r\nx\r\nEND\r\n" if line == b"get k\r\n" else b"END\r\n")
 
     mc = client(scripted(handle).address, client_driver=driver.ultramemcache.UMemcacheDriver)
     assert mc.get("k") == b"x" and mc.get("k") == b"x"
@@ -204,7 +204,7 @@ def test_a_proxy_that_knows_no_meta_is_spoken_to_in_classic(scripted):
 def test_a_server_that_stops_reading_until_it_is_read_blocks_nothing(scripted):
     def handle(s):
         for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            s.setsockopt(socket.SOL_SOCKET, buffer, 16384)
+            s.setsockopt(socket.SOL_SOCKET, buffer, 32768)
         for line in s.makefile("rb"):
             for key in line.split()[1:]:
                 s.sendall(b"VALUE %s 0 1000\r\n%s\r\n" % (key, b"x" * 1000))
