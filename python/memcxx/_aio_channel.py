@@ -398,7 +398,7 @@ class Channel:
                     if limit.passed:
                         why = dial.late("no answer to the handshake")
                 if why is not None:
-                    if not dial.may_use_kept(kept and kept.line, loop.time()):
+                    if not dial.may_use_kept(loop.time()):
                         raise why
                     step = "use_kept"
                 else:

@@ -33,6 +33,7 @@ class Dial:
         self._opening = _core.Negotiation(server.memory)
         self._addresses: Deque[Address] = deque()
         self._tried: Optional[Address] = None
+        self._kept: Optional[Line] = None  # while another asks
         self._last_failure = ""
 
     def resolved(self, addresses: Iterable[Address]) -> None:
@@ -61,14 +62,18 @@ class Dial:
         step = self._opening.next(line.core, now)
         if step in ("again", "keep_and_ask") and self._tried is not None:
             self._addresses.appendleft(self._tried)
-        line.guessed = self._opening.guessed
+        if step == "keep_and_ask":
+            self._kept = line
+        used = self._kept if step == "use_kept" else line
+        if used is not None:
+            used.guessed = self._opening.guessed
         return step
 
-    def may_use_kept(self, kept: Optional[Line], now: float) -> bool:
+    def may_use_kept(self, now: float) -> bool:
         """There is no more to try: whether the connection that was kept will do."""
-        if kept is None or not self._opening.use_kept(now):
+        if self._kept is None or not self._opening.use_kept(now):
             return False
-        kept.guessed = self._opening.guessed
+        self._kept.guessed = self._opening.guessed
         return True
 
     # --- what it came to

@@ -165,8 +165,7 @@ class _Run:
 
     def _no_address(self, why: errors.Error, now: float) -> None:
         """Nothing more is tried."""
-        kept = self.claim.kept
-        if self._dial.may_use_kept(kept and kept.line, now):
+        if self._dial.may_use_kept(now):
             self._use_kept()
             self._opened()
             self._go_on(now)
