@@ -100,6 +100,43 @@ def test_every_verb_cancelled_at_any_moment_leaves_the_connection_sound(flush4):
     run(main)
 
 
+@pytest.mark.parametrize("warm", (False, True), ids=("while it dials", "over open connections"))
+def test_a_call_cancelled_at_each_step_of_the_loop_leaves_nothing_behind(flush4, warm):
+    """From its first step on: one step later each time, until it ends before."""
+    values = {f"key:{n}": f"{n}:" * 300 for n in range(60)}
+    calls = [lambda c: c.get("key:1"), lambda c: c.get_many(values), lambda c: c.set_many(values),
+             lambda c: c.incr("n", initial=1), lambda c: c.version()]
+
+    async def cancelled_after(c, call, steps):
+        task = asyncio.ensure_future(call(c))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    async def main():
+        async with Client(flush4) as c:
+            assert await c.set_many(values) == {}
+        for call in calls:
+            steps, was_cancelled = 0, True
+            while was_cancelled and steps < 500:
+                async with Client(flush4, connections=2) as c:
+                    if warm:
+                        await c.get_many(values)
+                    was_cancelled = await cancelled_after(c, call, steps)
+                    steps += 1
+                    some = await asyncio.wait_for(c.get_many(values), PATIENT)
+                    assert some == values
+                    assert await c.get("key:2") == values["key:2"]
+                    assert c._engine._requests == 0 == c._engine._bytes
+                assert not c._engine.links
+    run(main)
+
+
 @pytest.mark.parametrize("sent", [0, 1, 10, 14, 30, 49, 50, 51])
 def test_a_cancelled_read_is_drained_at_every_byte(scripted, sent):
     first = value(b"a", b"the first value, for nobody any more")
