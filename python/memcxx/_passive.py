@@ -69,7 +69,7 @@ class Leg:
     """The part of a call that goes to one server."""
 
     __slots__ = ("server", "quiet", "run", "asks", "waiting", "riding", "open", "reused", "heard",
-                 "_again", "_resent", "arrived", "returned", "tag")
+                 "in_line", "each", "_again", "_resent", "arrived", "returned", "tag")
 
     def __init__(self, server: "Server", asks: Sequence[Ask], quiet: bool = False,
                  run: bool = False):
@@ -82,6 +82,8 @@ class Leg:
         self.open = len(asks)                  # how many have no reply yet
         self.reused = False
         self.heard = False                     # the server has answered something
+        self.in_line = False                   # gets were, or may have been, one classic line
+        self.each = False                      # what is left is asked one by one
         self._again: List[Ask] = []
         self._resent = False
         self.arrived: Optional[Callable[["Leg"], None]] = None  # called when `open` gets 0
@@ -103,8 +105,7 @@ class Leg:
         status = reply.status
         if status not in NETWORK and status not in CLOCK:
             self.heard = True
-        closed = (status == "connection_closed" and not self._resent
-                  and (self.reused or reply.misjudged))
+        closed = status == "connection_closed" and self._goes_again(reply.misjudged)
         if closed or status == "unattributed":
             what = ask.request
             if ((closed and reply.unsent) or what.changes_nothing or what.verb in _REPEATABLE):
@@ -114,6 +115,13 @@ class Leg:
                     self._ask_alone(ask)
                 return
         self.settle(ask, reply)
+
+    def _goes_again(self, misjudged: bool) -> bool:
+        """After a connection was closed, may what changes nothing be sent over a fresh one? Once;
+        and where several gets were one line, of which the server said nothing at all, once more,
+        each by itself: some servers close at a line of which one key is missing."""
+        return (((self.reused or misjudged) and not self._resent)
+                or (self.in_line and not self.heard and not self.each))
 
     def _ask_alone(self, ask: Ask) -> None:
         """A read that stayed silent beside errors that named nobody."""
@@ -130,7 +138,8 @@ class Leg:
             return False
         self.waiting.extendleft(reversed(self._again))
         self._again.clear()
-        if code == "connection_closed" and (self.reused or misjudged) and not self._resent:
+        if code == "connection_closed" and self._goes_again(misjudged):
+            self.each = self.each or self._resent or not (self.reused or misjudged)
             self._resent = True
             return True
         self.give_up(code, why)
@@ -184,16 +193,20 @@ class Line:
         """Submits as much of the leg as there is room for."""
         core = self.core
         waiting = leg.waiting
+        classic = core.speaks == "classic"
+        if leg.run and not leg.each and classic:
+            leg.in_line = True
         while waiting and core.has_room and not core.failed:
             ask = waiting[0]
             # In classic a reply does not tell what it answers: an error among others would be
             # nobody's again.
-            if ask.alone and core.in_flight and core.speaks == "classic":
+            alone = ask.alone or leg.each
+            if alone and classic and core.in_flight:
                 break
             waiting.popleft()
             number = self._number()
             try:
-                core.send(number, ask.request, leg.run and not ask.alone)
+                core.send(number, ask.request, leg.run and not alone)
             except errors.Error as why:  # the protocol cannot carry it; no server was asked
                 leg.settle(ask, Reply(why.code, text=why.message.encode(), unsent=True))
                 continue

@@ -198,6 +198,25 @@ def test_reads_that_stayed_silent_beside_an_error_are_asked_again(make, scripted
         assert c.get_raw("good")[0] == b"of good"
 
 
+def test_a_line_that_a_server_closes_at_without_a_word_is_asked_key_by_key(make, scripted):
+    lengths = []
+
+    def handle(s):
+        for line in lines(s):
+            keys = line.split()[1:]
+            lengths.append(len(keys))
+            if len(keys) > 1 and any(k.startswith(b"miss") for k in keys):
+                return
+            s.sendall(proxied(line, b""))
+    c = make(scripted(handle).address, protocol="classic", max_failures=0)
+    keys = ["good1", "miss1", "good2", "miss2"]
+    for _ in range(2):
+        found = c.get_many_raw(keys)
+        assert {k: v[0] for k, v in found.items()} == {"good1": b"of good1", "good2": b"of good2"}
+        assert c.get_raw("good")[0] == b"of good"
+    assert lengths.count(1) == 2 * (4 + 1)
+
+
 # --- a balancer
 
 
