@@ -118,7 +118,8 @@ void connection::state::handshake_reply(const parsed& p, const response& r) {
   if (p.kind == reply_kind::error && told.words.empty()) told.words = r.text;
   ++told.lines;
   in.consume(p.head_size);
-  const bool is_meta = told.reads_stores && told.noops == 1 && told.lines == 3;
+  const bool is_meta = told.reads_stores && told.noops == 1 && told.lines == 3 &&
+                       (ends || p.kind == reply_kind::error);
   if (!is_meta && !ends && told.lines < most_lines) return;
   asking = question::none;
   waiting.pop();
@@ -128,6 +129,7 @@ void connection::state::handshake_reply(const parsed& p, const response& r) {
     // network that is every line of more than a packet. Others take lines of any length.
     if (r.text == "1.6.11" || r.text == "1.6.12") bytes_per_line = 1024;
   } else if (options.protocol == protocol_choice::meta) {
+    says = verdict::answered;
     fail(errc::not_supported,
          "the server has no meta commands, or not as of 1.6.10: " + told.words);
   } else {

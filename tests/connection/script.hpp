@@ -42,6 +42,7 @@ inline std::string describe(const response& r) {
   if (r.stale) out += " stale";
   if (!r.text.empty()) out.append(" '").append(r.text).append("'");
   if (r.unsent) out += " unsent";
+  if (r.misjudged) out += " misjudged";
   if (r.more) out += " more";
   return out;
 }
@@ -141,6 +142,13 @@ struct talk {
   void read_bytewise(std::string_view bytes) {
     for (const char& b : bytes) read({&b, 1});
   }
+  // Answers the fence that the connection has written by itself, if it has.
+  void answer_fence() {
+    const std::string asked = take();
+    if (asked == "mn\r\n") return read("MN\r\n");
+    if (asked == "version\r\n") return read("VERSION 1\r\n");
+    EXPECT_EQ(asked, "");
+  }
 
   connection c;
   recorder to;
@@ -151,7 +159,8 @@ using lines = std::vector<std::string>;
 using script = std::function<void(talk&)>;  // submits
 
 // Plays the script, then the reply: whole, split at every byte, byte by byte; and each of these
-// with the handler's memory and with the connection's own. `check` looks at the end of each talk.
+// with the handler's memory and with the connection's own; then answers a fence, if the connection
+// wrote one because of the reply. `check` looks at the end of each talk.
 inline void expect(
     const connection_options& o, const script& submits, const std::string& reply, const lines& told,
     const std::function<void(talk&)>& check = [](talk& t) {
@@ -170,6 +179,7 @@ inline void expect(
         t.read(std::string_view(reply).substr(cut));
       }
       SCOPED_TRACE("split at " + std::to_string(cut) + " of " + std::to_string(reply.size()));
+      t.answer_fence();
       ASSERT_EQ(t.to.log, told) << t.c.failure_text();
       check(t);
       if (::testing::Test::HasFailure()) return;
