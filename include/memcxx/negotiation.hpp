@@ -78,6 +78,7 @@ class negotiation {
   protocol_memory& memory_;
   stage stage_ = stage::new_;
   bool guessed_ = false;
+  bool closes_ = false;  // whatever it is asked, without a word
 };
 
 }  // namespace memcxx

@@ -55,7 +55,10 @@ auto negotiation::next(const connection& c, time_point now) noexcept -> step {
       stage_ = stage::proves;
       return step::again;
     case stage::proves:
-      if (!ready) return step::give_up;
+      if (!ready) {
+        closes_ = c.failure() == errc::connection_closed && c.says() == verdict::failed;
+        return step::give_up;
+      }
       if (memory_.is_confirmed()) {
         memory_.refused_meta(now);
         guessed_ = true;
@@ -81,7 +84,7 @@ bool negotiation::use_kept(time_point now) noexcept {
 }
 
 std::string_view negotiation::advice() const noexcept {
-  if (stage_ != stage::proves) return {};
+  if (!closes_) return {};
   return "; it closes whatever it is asked in text: if it speaks the binary protocol alone, say "
          "protocol=binary";
 }

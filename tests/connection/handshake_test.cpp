@@ -7,8 +7,7 @@ namespace {
 
 // A store that stores nothing, whose value is a command, that command, and one that ends it: all in
 // one write.
-const std::string question =
-    "ms memcxx:is-this-read-as-a-store 2 MR\r\nmn\r\nmn\r\nversion\r\n";
+const std::string question = "ms memcxx:is-this-read-as-a-store 2 MR\r\nmn\r\nmn\r\nversion\r\n";
 const std::string meta_answer = "NS\r\nMN\r\nVERSION 1.6.18\r\n";
 const std::string classic_answer = "ERROR\r\nERROR\r\nERROR\r\nVERSION 1.4.33\r\n";
 
@@ -63,27 +62,20 @@ TEST(handshake, a_server_that_does_not_read_the_store_speaks_classic) {
            // memcached 1.6.0 to 1.6.9: the value is run
            "CLIENT_ERROR bad data chunk\r\nMN\r\nMN\r\nVERSION 1.6.9\r\n",
            "CLIENT_ERROR bad command line format\r\nMN\r\nMN\r\nVERSION 1.6.0\r\n",
-           "CLIENT_ERROR bad data chunk\r\nEN\r\nEN\r\nVERSION 1.5.22\r\n",
-           classic_answer,
+           "CLIENT_ERROR bad data chunk\r\nEN\r\nEN\r\nVERSION 1.5.22\r\n", classic_answer,
            "ERROR\r\nMN\r\nVERSION 1.6.0\r\n",  // Infinispan
-           "ERROR\r\nMN\r\nMN\r\nVERSION 1.6.0\r\n",
-           "ERROR\r\nERROR\r\nERROR\r\nERROR\r\n",
+           "ERROR\r\nMN\r\nMN\r\nVERSION 1.6.0\r\n", "ERROR\r\nERROR\r\nERROR\r\nERROR\r\n",
            "CLIENT_ERROR what\r\nCLIENT_ERROR what\r\nCLIENT_ERROR what\r\nVERSION 1\r\n",
            "SERVER_ERROR no\r\nSERVER_ERROR no\r\nSERVER_ERROR no\r\nSERVER_ERROR no\r\n",
-           "ERROR: unknown\r\nERROR: unknown\r\nERROR: unknown\r\nVERSION 1\r\n",
-           "VERSION 1\r\n",
-           "EN\r\nEN\r\nEN\r\nVERSION 1\r\n",
-           "MN\r\nMN\r\nMN\r\nVERSION 1\r\n",
+           "ERROR: unknown\r\nERROR: unknown\r\nERROR: unknown\r\nVERSION 1\r\n", "VERSION 1\r\n",
+           "EN\r\nEN\r\nEN\r\nVERSION 1\r\n", "MN\r\nMN\r\nMN\r\nVERSION 1\r\n",
            // The store is answered as one, and its value is run all the same.
            "NS\r\nMN\r\nMN\r\nVERSION 1\r\n",
            "SERVER_ERROR backend failure\r\nMN\r\nMN\r\nVERSION 1\r\n",
            "HD\r\nMN\r\nMN\r\nERROR\r\n",
            // It reads the store, and knows nothing of the rest.
-           "NS\r\nERROR\r\nVERSION 1\r\n",
-           "NS\r\nERROR\r\nMN\r\nVERSION 1\r\n",
-           "NS\r\nMN\r\nEN\r\nVERSION 1\r\n",
-           "NS\r\nEN\r\nVERSION 1\r\n",
-           "NS\r\nVERSION 1\r\n"}) {
+           "NS\r\nERROR\r\nVERSION 1\r\n", "NS\r\nERROR\r\nMN\r\nVERSION 1\r\n",
+           "NS\r\nMN\r\nEN\r\nVERSION 1\r\n", "NS\r\nEN\r\nVERSION 1\r\n", "NS\r\nVERSION 1\r\n"}) {
     expect_speaks(asking(), answer, protocol_choice::classic);
   }
 }

@@ -57,7 +57,6 @@ class negotiating : public testing::Test {
       EXPECT_EQ(closed(n), step::use_kept);
     }
     EXPECT_TRUE(n.guessed());
-    EXPECT_EQ(n.advice(), "");
   }
   // As long as it is remembered, connections are not asked; then they are.
   void expect_remembered_for(std::chrono::steady_clock::duration time) {
@@ -110,6 +109,21 @@ TEST_F(negotiating, one_that_closes_whatever_it_is_asked_is_given_up_with_an_adv
   EXPECT_FALSE(memory.takes_for_classic(now)) << "nothing was learned";
   EXPECT_FALSE(memory.is_confirmed());
   EXPECT_FALSE(n.use_kept(now)) << "none was kept";
+}
+
+// It has not closed whatever it was asked.
+TEST_F(negotiating, one_that_answers_something_else_is_given_up_without_it) {
+  for (const std::string answer : {"STORED\r\n", "ERROR\r\n", "SERVER_ERROR no\r\n"}) {
+    negotiation n(memory);
+    connect(n, asks::meta);
+    EXPECT_EQ(closed(n), step::again);
+    connect(n, asks::classic);
+    t->read(answer);
+    t->c.closed();
+    EXPECT_EQ(n.next(t->c, now), step::give_up);
+    EXPECT_EQ(n.advice(), "") << answer;
+    EXPECT_FALSE(memory.takes_for_classic(now));
+  }
 }
 
 TEST_F(negotiating, a_connection_that_was_not_kept_is_not_used) {
@@ -214,15 +228,35 @@ TEST_F(negotiating, an_attempt_that_trusts_goes_on_trusting) {
 
 TEST_F(negotiating, several_that_find_out_the_same_at_once_make_it_longer_once) {
   negotiation many[] = {negotiation(memory), negotiation(memory), negotiation(memory)};
-  for (negotiation& n : many) {
-    connect(n, asks::meta);
-    EXPECT_EQ(closed(n), step::again);
-    connect(n, asks::classic);
-    EXPECT_EQ(answered(n, "END\r\n"), &n == many ? step::keep_and_ask : step::use);
-    if (&n != many) continue;
-    connect(n, asks::meta);
+  std::unique_ptr<talk> talks[3];
+  const auto each = [&](auto does) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      std::swap(t, talks[i]);
+      does(many[i], i);
+      std::swap(t, talks[i]);
+    }
+  };
+  each([&](negotiation& n, std::size_t) { connect(n, asks::meta); });
+  each([&](negotiation& n, std::size_t) { EXPECT_EQ(closed(n), step::again); });
+  each([&](negotiation& n, std::size_t) { connect(n, asks::classic); });
+  // Two ask once more; the third comes when they have found out.
+  each([&](negotiation& n, std::size_t i) {
+    if (i == 2) return;
+    EXPECT_EQ(answered(n, "END\r\n"), step::keep_and_ask);
+  });
+  each([&](negotiation& n, std::size_t i) {
+    if (i != 2) connect(n, asks::meta);
+  });
+  each([&](negotiation& n, std::size_t i) {
+    if (i == 2) return;
     EXPECT_EQ(closed(n), step::use_kept);
-  }
+  });
+  each([&](negotiation& n, std::size_t i) {
+    EXPECT_EQ(n.guessed(), i != 2);
+    if (i != 2) return;
+    EXPECT_EQ(answered(n, "END\r\n"), step::use);
+    EXPECT_TRUE(n.guessed());
+  });
   expect_remembered_for(1s);
   memory.refused_meta(now + 500ms);
   expect_remembered_for(1s);
