@@ -127,11 +127,23 @@ connection::state::matched connection::state::take_line_error(const response& r)
     return matched::failed;
   }
   strays.push_back({r.status, std::string(r.text)});
-  // Behind it another line: nobody could say whose END it is that comes next.
-  const bool nobody_knows = waiting.size() > size && waiting[size].is_line();
-  if (!nobody_knows && !ends_connection(r.status, waiting.front().op)) return matched::nobody;
+  const bool goes_on = !may_end_another(size) && !ends_connection(r.status, waiting.front().op);
+  if (goes_on) return matched::nobody;
   if (end_line_answer(false)) close_after(r.text);
   return matched::settled;
+}
+
+// Whether nobody could say whose END it is that comes next: when the first error stood in place of
+// the line's, each of the others has answered a request behind it. Where replies tell what they
+// answer, those show that in time.
+bool connection::state::may_end_another(std::size_t size) noexcept {
+  const std::size_t reach = speaks == protocol_choice::classic ? strays.size() : 1;
+  const std::size_t end = std::min(waiting.size(), size + reach);
+  for (std::size_t i = size; i < end; ++i) {
+    const pending& e = waiting[i];
+    if (e.is_line() || (e.form == wire_form::classic && e.op == verb::stats)) return true;
+  }
+  return false;
 }
 
 // Whether the request behind the first `size` is one of find_lines_end().
@@ -147,6 +159,20 @@ bool connection::state::is_behind_line(const parsed& p, const response& r) noexc
   const bool of_line = p.kind == reply_kind::end || p.kind == reply_kind::error ||
                        in.data().starts_with(value_word(waiting.front().op));
   return !of_line || r.has_opaque;
+}
+
+// The reply is for what follows the line at the front, which has met errors. The first stood in
+// place of END; whose the others were is clear only when who answers now cannot have met one.
+connection::state::matched connection::state::end_line_unsaid() {
+  const std::size_t size = line_size();
+  const pending& next = waiting[size];
+  const bool tells = next.form == wire_form::meta && !next.quiet;
+  const bool clear = strays.size() == 1 || tells || is_fence_behind(size);
+  const std::string why = clear ? std::string() : strays.front().text;
+  if (!end_line_answer(false)) return matched::failed;
+  if (clear) return matched::request;
+  close_after(why);
+  return matched::failed;
 }
 
 // After an error nothing else is in flight, and nothing more has come: a fence tells whether END
@@ -181,6 +207,13 @@ bool connection::state::end_line_answer(bool with_end) {
     open = open_in_line(size);
     unclear = std::to_string(errors.size()) + " of " + std::to_string(open) +
               " keys failed: " + errors.front().text;
+  }
+  // Behind two errors END may have been another line's (may_end_another).
+  const bool was_in_doubt = in_doubt;
+  in_doubt = in_doubt || (with_end && errors.size() > 1 && waiting.size() > size);
+  if (with_end && was_in_doubt && errors.empty()) {
+    r.status = errc::unattributed;
+    r.text = "an error before it may have been an answer to this";
   }
   std::size_t next = 0;
   for (std::size_t i = 0; i < size; ++i) {

@@ -94,11 +94,11 @@ bool connection::state::is_for(pending& e, const parsed& p, const response& r) c
   if (!fits(e, p.kind)) return false;
   if (r.has_opaque) return e.opaque == r.opaque && e.opaque != 0;
   // Without an opaque: an answer to mn or me, an error, or a miss of a server that leaves it out.
-  const bool without =
-      p.kind == reply_kind::refused
-          ? in.data().starts_with("EN") && (e.reads() || e.op == verb::touch || e.op == verb::debug)
-          : p.kind == reply_kind::error || e.op == verb::ping ||
-                (e.op == verb::debug && !r.key.empty());
+  const bool without = p.kind == reply_kind::refused
+                           ? !in_doubt && in.data().starts_with("EN") &&
+                                 (e.reads() || e.op == verb::touch || e.op == verb::debug)
+                           : p.kind == reply_kind::error || e.op == verb::ping ||
+                                 (e.op == verb::debug && !r.key.empty());
   return without && !e.quiet;
 }
 
@@ -117,7 +117,7 @@ connection::state::matched connection::state::match(const parsed& p, response& r
   current = 0;
   if (waiting.front().is_line()) {
     if (strays.empty() || !is_behind_line(p, r)) return match_line(p, r);
-    if (!end_line_answer(false)) return matched::failed;
+    if (end_line_unsaid() == matched::failed) return matched::failed;
   }
   if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
   const std::size_t target = find(p, r);
@@ -127,6 +127,7 @@ connection::state::matched connection::state::match(const parsed& p, response& r
          p.kind == reply_kind::value ? detail::not_asked_for : detail::fits_nothing);
     return matched::failed;
   }
+  if (r.has_opaque || p.kind == reply_kind::noop) in_doubt = false;
   if (target == 0 && strays.empty()) return matched::request;
   return resolve_before(target) ? matched::request : matched::failed;
 }

@@ -59,7 +59,7 @@ struct connection::state {
     if (!waiting.empty()) return;
     rested = used;
     unheard = true;
-    complained = false;
+    complained = in_doubt = false;
   }
   void fence();
   void push_fence(detail::wire_form form);
@@ -114,7 +114,9 @@ struct connection::state {
   [[nodiscard]] std::size_t line_size() noexcept;
   [[nodiscard]] std::size_t open_in_line(std::size_t size) noexcept;
   matched take_line_error(const protocol::response& r);
+  [[nodiscard]] bool may_end_another(std::size_t size) noexcept;
   [[nodiscard]] bool is_fence_behind(std::size_t size) noexcept;
+  matched end_line_unsaid();
   bool end_line_answer(bool with_end);
   [[nodiscard]] bool is_behind_line(const protocol::parsed& p,
                                     const protocol::response& r) noexcept;
@@ -221,6 +223,7 @@ struct connection::state {
     std::string text;
   };
   std::vector<stray> strays;
+  bool in_doubt = false;  // one may have been no line's; until a reply that tells what it answers
 
   std::uint64_t unclaimed = 0;
   errc failure = errc::ok;
