@@ -43,11 +43,12 @@ class Verbs:
     """Threads: safe to share; nothing here changes but the list of servers."""
 
     def __init__(self, servers: Union[str, Sequence[str]], options: Mapping[str, Any],
-                 dumps: Optional[Callable[[Any], bytes]], loads: Optional[Callable[[bytes], Any]]):
+                 dumps: Optional[Callable[[Any], bytes]], loads: Optional[Callable[[bytes], Any]],
+                 core: Optional[_core.Client] = None):
         uri = build_uri(servers, options)
         own_dumps, own_loads = picklers(dialect_of(uri))
         # Routes, and makes requests; it opens no connection, as no verb of it is called.
-        self.core = _core.Client(uri)
+        self.core = core or _core.Client(uri)
         self.router = Router(self.core)
         self.codec = _core.ValueCodec(uri.partition("?")[2], dumps or own_dumps, loads or own_loads)
         self._long_keys = self.router.settings["hash_long_keys"]

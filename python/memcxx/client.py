@@ -7,13 +7,14 @@ read as that client does; only the dialects of clients that pickle will pickle.
 
 from __future__ import annotations
 
+import atexit
 import socket
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
 from . import _core
 from .dialects import picklers
-from .errors import Error, InvalidArgument
+from .errors import Error, InvalidArgument, NotSupported
 
 Key = Union[str, bytes]
 _TIMES = {"timeout", "connect_timeout", "retry_min", "retry_max", "gutter_ttl"}
@@ -71,8 +72,9 @@ class Client(_core.Client):
 
     `transport`: "native" waits in the core, with the GIL let go; "python" goes over Python's own
     sockets; "auto" does that only where gevent or eventlet have patched them. What such a call
-    answers is a memcxx.green.Client, which has the same methods and is no subclass of this one; a
-    subclass of this one is always native.
+    answers is a memcxx.green.Client, which has the same methods and is no subclass of this one. A
+    client that was made before they did goes over Python's sockets from then on; a subclass of this
+    one is always native, and its calls then raise NotSupported.
 
     Threads: safe to share. Fork: a child gets connections of its own.
     Errors: memcxx.errors; a miss is None, "not stored" is False.
@@ -94,9 +96,15 @@ class Client(_core.Client):
                  on_server_down: Optional[Callable[[str, Error], None]] = None,
                  on_server_up: Optional[Callable[[str], None]] = None,
                  **options: Any) -> None:
+        if transport == "python":
+            raise NotSupported("what is derived from memcxx.Client is native: derive from "
+                               "memcxx.green.Client")
         uri = build_uri(servers, options)
         own_dumps, own_loads = picklers(dialect_of(uri))
         super().__init__(uri, dumps or own_dumps, loads or own_loads, on_server_down, on_server_up)
+        if transport != "native" and self.settings()["network"]:
+            self._made = (uri, dumps, loads, on_server_down, on_server_up)
+            self._mind_greenlets()
 
     def __enter__(self) -> "Client":
         return self
@@ -149,3 +157,27 @@ class Client(_core.Client):
     def close(self) -> None:
         """Closes idle connections; the next call opens what it needs."""
         self.disconnect()
+
+
+def _instead(client: Client) -> Any:
+    """Who answers for a client that was made before gevent or eventlet patched sockets. None: it was
+    chosen to be native."""
+    known = vars(client)
+    made = known.get("_made")
+    if made is None:
+        return None
+    green = known.get("_green")
+    if green is None:
+        from .green import Client as Green
+        try:
+            green = known.setdefault("_green", Green._over(client, *made))
+        except NotSupported as why:
+            raise NotSupported(
+                f"{why.message}; this client was made before gevent or eventlet patched sockets, "
+                "and would hold up every greenlet: say transport=\"native\" to have it so") from None
+        _core.Client.disconnect(client)
+    return green
+
+
+_core.answer_for(Client, _instead)
+atexit.register(_core.answer_for, None, None)

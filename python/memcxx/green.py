@@ -11,6 +11,7 @@ import copy
 import functools
 from typing import Any, Callable, List, Optional, Sequence, Union
 
+from . import _core
 from ._green_engine import Engine
 from ._verbs import Key, Verbs  # noqa: F401
 from .errors import Error
@@ -44,6 +45,17 @@ class Client:
         self._verbs = Verbs(servers, options, dumps, loads)
         self._engine = Engine(self._verbs.router, on_server_down, on_server_up)
         self._timeout: float = self._verbs.router.settings["timeout"]
+
+    @classmethod
+    def _over(cls, native: Any, uri: str, dumps: Any, loads: Any, on_server_down: Any,
+              on_server_up: Any) -> "Client":
+        """A client like a native one, with its servers of the moment and its timeout."""
+        self = cls.__new__(cls)
+        timeout = _core.Client.timeout.__get__(native)
+        self._verbs = Verbs(uri, {}, dumps, loads, _core.Client(native, timeout))
+        self._engine = Engine(self._verbs.router, on_server_down, on_server_up)
+        self._timeout = timeout
+        return self
 
     def __enter__(self) -> "Client":
         return self

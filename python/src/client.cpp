@@ -14,6 +14,7 @@
 #include <nanobind/stl/vector.h>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "convert.hpp"
 #include "errors.hpp"
 #include "gil.hpp"
+#include "hub.hpp"
 #include "reading.hpp"
 #include "request.hpp"
 #include "room.hpp"
@@ -108,12 +110,18 @@ class py_client {
             nb::object on_up)
       : pickling_{std::move(dumps), std::move(loads)},
         callbacks_(std::move(on_down), std::move(on_up)),
-        client_(make(servers, callbacks_)) {}
+        client_(make(servers, callbacks_)),
+        timeout_(client_.settings().timeout) {}
 
   py_client(const py_client& other, std::chrono::milliseconds timeout)
       : pickling_(other.pickling_),
         callbacks_(other.callbacks_),
-        client_(other.client_.within(timeout)) {}
+        client_(other.client_.within(timeout)),
+        timeout_(timeout),
+        minds_greenlets_(other.minds_greenlets_) {}
+
+  // From now on a call is refused where it would hold up greenlets.
+  void mind_greenlets() { minds_greenlets_ = true; }
 
   int visit_all(visitproc visit, void* arg) const {
     if (const int stop = pickling_.visit_all(visit, arg); stop != 0) return stop;
@@ -359,29 +367,38 @@ class py_client {
   std::vector<std::string> servers() { return client_.servers(); }
   void add_server(const std::string& server) {
     const auto address = value_or_raise(parse_server(server));
-    value_or_raise(unlocked([&] { return client_.add_server(address); }));
+    value_or_raise(python::unlocked([&] { return client_.add_server(address); }));
   }
   void remove_server(const std::string& server) {
-    value_or_raise(unlocked([&] { return client_.remove_server(server); }));
+    value_or_raise(python::unlocked([&] { return client_.remove_server(server); }));
   }
   void replace_servers(const std::vector<std::string>& servers) {
     std::vector<server_address> all;
     for (const std::string& s : servers) all.push_back(value_or_raise(parse_server(s)));
-    value_or_raise(unlocked([&] { return client_.replace_servers(std::move(all)); }));
+    value_or_raise(python::unlocked([&] { return client_.replace_servers(std::move(all)); }));
   }
   void disconnect() {
-    unlocked([&] { client_.disconnect(); });
+    python::unlocked([&] { client_.disconnect(); });
   }
   std::uint64_t unclaimed_errors() const { return client_.unclaimed_errors(); }
-  double timeout() const {
-    return std::chrono::duration<double>(client_.settings().timeout).count();
-  }
+  double timeout() const { return std::chrono::duration<double>(timeout_).count(); }
 
  private:
   static client make(const std::string& servers, const callbacks& those) {
     auto o = value_or_raise(parse_uri(servers));
     those.install(o);
     return value_or_raise(client::create(std::move(o)));
+  }
+  // A call, without the GIL.
+  template <class Work>
+  std::invoke_result_t<Work> unlocked(Work&& work) const {
+    if (minds_greenlets_ && greenlets_are_here()) {
+      raise(error(errc::not_supported,
+                  "gevent or eventlet are in place, and a call that waits in the core would hold "
+                  "up every greenlet: ask a memcxx.Client for its method at each call, derive from "
+                  "memcxx.green.Client, or say transport=\"native\""));
+    }
+    return python::unlocked(std::forward<Work>(work));
   }
   const value_options& values() const { return client_.settings().values; }
   nb::object read_one(reading::form as, nb::handle key, bool cas, const std::optional<ttl>& touch,
@@ -430,6 +447,15 @@ class py_client {
   large_room room_;
   callbacks callbacks_;
   client client_;
+  std::chrono::milliseconds timeout_;
+  bool minds_greenlets_ = false;
+};
+
+PyType_Slot client_slots[] = {
+    collected<py_client>[0],
+    collected<py_client>[1],
+    {Py_tp_getattro, reinterpret_cast<void*>(&attribute_of_client)},
+    {0, nullptr},
 };
 
 get_options item_options(bool ttl, bool last_access, bool hit_before, bool size, nb::handle vivify,
@@ -444,7 +470,7 @@ get_options item_options(bool ttl, bool last_access, bool hit_before, bool size,
 
 void bind_client(nb::module_& m) {
   using namespace nb::literals;
-  nb::class_<py_client>(m, "Client", nb::type_slots(collected<py_client>))
+  nb::class_<py_client>(m, "Client", nb::type_slots(client_slots))
       .def(nb::init<const std::string&, nb::object, nb::object, nb::object, nb::object>(),
            "servers"_a, "dumps"_a = nb::none(), "loads"_a = nb::none(),
            "on_server_down"_a = nb::none(), "on_server_up"_a = nb::none())
@@ -558,6 +584,7 @@ void bind_client(nb::module_& m) {
           },
           "key"_a, "ttl"_a = false, "last_access"_a = false, "hit_before"_a = false,
           "size"_a = false, "vivify"_a = nb::none(), "recache"_a = nb::none())
+      .def("_mind_greenlets", &py_client::mind_greenlets)
       .def("settings", &py_client::settings)
       .def("which", &py_client::which, "key"_a, "The server that a key lives on.")
       .def("places", &py_client::places, "key"_a)

@@ -5,6 +5,7 @@
 #include <memcxx/version.hpp>
 
 #include "client.hpp"
+#include "hub.hpp"
 #include "request.hpp"
 
 NB_MODULE(_core, m) {
@@ -12,6 +13,7 @@ NB_MODULE(_core, m) {
   nanobind::set_leak_warnings(std::getenv("MEMCXX_LEAK_WARNINGS") != nullptr);
   m.attr("__version__") = nanobind::str(memcxx::library_version.data());
   memcxx::python::bind_request(m);
+  memcxx::python::bind_hub(m);
   memcxx::python::bind_client(m);
   memcxx::python::bind_connection(m);
   memcxx::python::bind_values(m);

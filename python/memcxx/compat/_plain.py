@@ -31,9 +31,12 @@ class PlainSocket:
         self._process = 0
 
     def connect(self) -> socket.socket:
-        if self.socket is not None and self._process == os.getpid():
+        # Not a parent process's, which goes on with it; nor one of before gevent or eventlet
+        # patched them, which would hold up all greenlets.
+        if (self.socket is not None and self._process == os.getpid()
+                and isinstance(self.socket, socket.socket)):
             return self.socket
-        self.close()  # of a parent process, too: it goes on with a socket of its own
+        self.close()
         if isinstance(self.address, str):
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:

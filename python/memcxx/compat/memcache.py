@@ -227,15 +227,21 @@ class Client(Values):
     @property
     def cas_ids(self) -> Dict[bytes, int]:
         """This thread's cas ids by key, with `cache_cas`."""
+        mine = self._of_this_thread()
         try:
-            return self._of_thread.cas_ids
+            return mine.cas_ids
         except AttributeError:
-            self._of_thread.cas_ids = {}
-            return self._of_thread.cas_ids
+            mine.cas_ids = {}
+            return mine.cas_ids
 
     @cas_ids.setter
     def cas_ids(self, ids: Dict[bytes, int]) -> None:
-        self._of_thread.cas_ids = ids
+        self._of_this_thread().cas_ids = ids
+
+    def _of_this_thread(self) -> Any:
+        if type(self._of_thread) is not threading.local:  # greenlets are threads by now
+            self._of_thread = threading.local()
+        return self._of_thread
 
     def reset_cas(self) -> None:
         """Forgets this thread's cas ids."""

@@ -125,17 +125,17 @@ class Memcache:
 
     # --- which server
 
-    def _run(self, key: Any, verb: Callable[..., Any], *args: Any) -> Any:
-        """verb(core, the key's bytes, …)"""
+    def _run(self, key: Any, verb: Callable[[Any, bytes], Any]) -> Any:
+        """verb(core, the key's bytes)"""
         name = _name(key)
         if self._cluster is not None:
             try:
-                return verb(self._cluster, name, *args)
+                return verb(self._cluster, name)
             except errors.Error as e:
                 raise translated(e) from None
         server = self.selector.select(self.servers, self.hasher.hash, key)
         try:
-            found = verb(server.core, name, *args)
+            found = verb(server.core, name)
         except errors.Error as e:
             if isinstance(e, _NO_ANSWER):
                 server.failed()
@@ -172,14 +172,14 @@ class Memcache:
     def get(self, key: Any, get_cas: bool = False) -> Any:
         """The value. NoValue: there is none. `get_cas`: asks for the token of set(cas_unique=…),
         which a value_wrapper gets."""
-        found = self._run(key, Core.get_raw)
+        found = self._run(key, lambda core, name: core.get_raw(name))
         if found is None:
             raise NoValue(key)
         return self._value(key, found, get_cas)
 
     def _token_of(self, key: Any, value: Any) -> Optional[int]:
         """The token of an item that has this value; None for another."""
-        found = self._run(key, Core.get_raw)
+        found = self._run(key, lambda core, name: core.get_raw(name))
         return None if found is None or found[0] != _data(value) else found[2]
 
     def get_multi(self, keys: Iterable[Any], get_cas: bool = False) -> Dict[Any, Any]:
@@ -313,7 +313,7 @@ class Memcache:
 
     def delete(self, key: Any) -> bool:
         """Whether there was an item."""
-        return self._run(key, Core.delete)
+        return self._run(key, lambda core, name: core.delete(name))
 
     def delete_all(self, key: Any) -> bool:
         """Deletes on every server that answers; whether one had an item."""
@@ -326,22 +326,22 @@ class Memcache:
 
     def touch(self, key: Any, exptime: Any) -> None:
         """Sets the item's time to live, in seconds; 0 is for ever. NotFound: there is none."""
-        if not self._run(key, Core.touch, expiry(exptime)):
+        if not self._run(key, lambda core, name: core.touch(name, expiry(exptime))):
             raise NotFound(key)
 
     def incr(self, key: Any, value: int = 1) -> int:
         """The new value. NotFound: there is no item. NonNumeric: it is no number."""
-        return self._count(Core.incr, key, value)
+        return self._count("incr", key, value)
 
     def decr(self, key: Any, value: int = 1) -> int:
         """The new value, not below 0. NotFound: there is no item. NonNumeric: it is no number."""
-        return self._count(Core.decr, key, value)
+        return self._count("decr", key, value)
 
-    def _count(self, verb: Callable[..., Any], key: Any, value: Any) -> int:
+    def _count(self, verb: str, key: Any, value: Any) -> int:
         delta = int(value)
         if not 0 <= delta < 1 << 64:
             raise ValueError(f"not a number from 0 to 2^64-1: {value!r}")
-        counted = self._run(key, verb, delta)
+        counted = self._run(key, lambda core, name: getattr(core, verb)(name, delta))
         if counted is None:
             raise NotFound(key)
         return counted

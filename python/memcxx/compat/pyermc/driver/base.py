@@ -149,6 +149,7 @@ class TCPDriver(Driver):
         self._connection: Any = None
         self._memory = _core.ProtocolMemory()
         self._process = os.getpid()
+        self._sockets = socket.socket
         self._lock = threading.RLock()
 
     # --- the connection
@@ -162,9 +163,11 @@ class TCPDriver(Driver):
 
     def _alone(self) -> Any:
         """The lock. In a child process a new one: nobody there lets go of the parent's, and the
-        connection is the parent's, too."""
-        if self._process != os.getpid():
+        connection is the parent's, too. Or where gevent or eventlet came: the old one does not keep
+        greenlets apart, and the connection would hold them up."""
+        if self._process != os.getpid() or self._sockets is not socket.socket:
             self._process = os.getpid()
+            self._sockets = socket.socket
             self._lock = threading.RLock()
             self._drop()
         return self._lock
