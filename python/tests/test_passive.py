@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from memcxx import _core, errors
-from memcxx._passive import Ask, Health, Leg, Line, Reply, Router
+from memcxx._dial import Dial
+from memcxx._passive import Ask, Health, Leg, Line, Reply, Router, Server
 
 SETTINGS = _core.Client("a").settings()
 
@@ -87,6 +90,64 @@ def test_only_a_connection_that_was_closed_is_tried_again(code):
     leg.waiting.popleft()
     leg.answered(ask, Reply(code))
     assert leg.lost(code, "why") is False and ask.reply.status == code
+
+
+def test_what_met_another_protocol_than_it_was_made_for_goes_once_more():
+    r, ask = lone()
+    leg = Leg(r.server("10.0.0.1:11211"), (ask,))
+    leg.begin(False)  # a fresh connection
+    leg.waiting.popleft()
+    leg.answered(ask, Reply("connection_closed", misjudged=True))
+    assert leg.lost("connection_closed", "no meta", misjudged=True) and list(leg.waiting) == [ask]
+    leg.begin(False)
+    leg.waiting.popleft()
+    leg.answered(ask, Reply("connection_closed", misjudged=True))
+    assert not leg.lost("connection_closed", "no meta", misjudged=True)
+    assert ask.reply.status == "connection_closed"
+
+
+def run_of(many, verb="get"):
+    r = router("10.0.0.1")
+    asks = [Ask(r.core.request(verb, f"k{n}", want_cas=False), f"k{n}") for n in range(many)]
+    return Leg(r.server("10.0.0.1:11211"), asks, run=True), asks
+
+
+def test_reads_that_nobody_knows_about_are_asked_again_alone():
+    leg, asks = run_of(3)
+    returned = []
+    leg.returned = returned.append
+    leg.begin(False)
+    leg.waiting.clear()
+    for ask in asks:
+        leg.answered(ask, Reply("unattributed"))
+    assert list(leg.waiting) == asks and all(ask.alone for ask in asks) and leg.open == 3
+    assert returned == [leg]  # once is enough
+    leg, asks = run_of(1, "incr")
+    leg.begin(False)
+    leg.waiting.clear()
+    leg.answered(asks[0], Reply("unattributed"))  # done or not: it is not done twice
+    assert asks[0].reply.status == "unattributed" and not leg.waiting
+
+
+def test_a_line_that_was_closed_at_is_asked_key_by_key_once():
+    line, _, _ = talking(0)
+    leg, asks = run_of(3)
+    leg.begin(False)
+    line.fill(leg)
+    assert b"get k0 k1 k2\r\n" == line.core.output() and leg.in_line
+    line.deliver(line.core.closed())
+    assert leg.lost(*line.core.failure) and leg.each and leg.open == 3
+    leg.begin(False)
+    line, _, _ = talking(0)
+    line.fill(leg)
+    assert line.core.output() == b"get k0\r\n"  # one after the other: replies do not tell whose
+    line.core.sent(8)
+    line.deliver(line.core.received(b"END\r\n"))
+    line.fill(leg)
+    assert line.core.output() == b"get k1\r\n"
+    line.deliver(line.core.closed())
+    assert not leg.lost(*line.core.failure)
+    assert [ask.reply.status for ask in asks] == ["miss", "connection_closed", "connection_closed"]
 
 
 @pytest.mark.parametrize("verb,parts,status,unsent,moves", [
@@ -213,6 +274,144 @@ def test_zero_failures_is_never():
     for n in range(50):
         assert not h.failed("refused", began=n, now=n)
     assert h.admit(100)
+
+
+def test_of_threads_that_race_each_failure_counts_and_one_tries():
+    h = Health({**HEALTH, "max_failures": 800})
+    start = threading.Barrier(8)
+    went_down, tried = [], []
+
+    def work(n):
+        start.wait()
+        for _ in range(100):
+            if h.failed("refused", began=1, now=0):
+                went_down.append(n)
+        start.wait()
+        if h.admit(100):
+            tried.append(n)
+    many = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for t in many:
+        t.start()
+    for t in many:
+        t.join()
+    assert len(went_down) == 1 and len(tried) == 1
+
+
+def test_of_two_that_saw_the_same_one_changes_it():
+    h = Health({**HEALTH, "max_failures": 1})
+    h.failed("refused", began=0, now=0)
+    seen = h._now()
+    first, second = seen.copy(), seen.copy()
+    assert seen.follow(first) and not seen.follow(second)
+    assert h._now() is first and seen.latest() is first
+
+
+# --- a server, by what its connections tell
+
+
+def opening(server, now=0.0):
+    dial = Dial(server, SETTINGS, now, now + 100.0)
+    dial.resolved([(2, "first"), (2, "second")])
+    return dial
+
+
+def next_line(dial, now=0.0):
+    assert dial.next(now)[0] == (2, "first")  # it accepts: no other address would say more
+    line = dial.line(now)
+    line.core.open()
+    return line, line.core.output()
+
+
+def test_what_closes_at_the_question_and_answers_classic_is_taken_for_classic_for_a_while():
+    server = Server("a", SETTINGS)
+    dial = opening(server)
+    line, asked = next_line(dial)
+    assert b"mn\r\n" in asked
+    line.core.closed()
+    assert dial.judge(line, 0.0) == "again"
+    kept, asked = next_line(dial)
+    assert asked.startswith(b"get ")
+    kept.core.received(b"END\r\n")
+    assert dial.judge(kept, 0.0) == "keep_and_ask"
+    line, asked = next_line(dial)
+    assert b"mn\r\n" in asked  # it may just have been restarted
+    line.core.closed()
+    assert dial.judge(line, 0.0) == "use_kept"
+    assert kept.guessed and not kept.is_out_of_date(0.5) and kept.is_out_of_date(60.0)
+    # The next is not asked, until that is out of date.
+    dial = opening(server, 0.5)
+    line, asked = next_line(dial, 0.5)
+    assert asked == b"" and line.core.ready and dial.judge(line, 0.5) == "use" and line.guessed
+    line, asked = next_line(opening(server, 60.0), 60.0)
+    assert b"mn\r\n" in asked
+
+
+def test_what_was_only_restarted_is_asked_again():
+    server = Server("a", SETTINGS)
+    dial = opening(server)
+    line, _ = next_line(dial)
+    line.core.closed()
+    assert dial.judge(line, 0.0) == "again"
+    kept, _ = next_line(dial)
+    kept.core.received(b"END\r\n")
+    assert dial.judge(kept, 0.0) == "keep_and_ask"
+    line, _ = next_line(dial)
+    line.core.received(b"NS\r\nMN\r\nVERSION 1.6.18\r\n")
+    assert line.core.speaks == "meta" and dial.judge(line, 0.0) == "use" and not line.guessed
+
+
+def test_what_was_kept_will_do_when_no_other_can_be_opened():
+    dial = opening(Server("a", SETTINGS))
+    assert not dial.may_use_kept(0.0)
+    line, _ = next_line(dial)
+    line.core.closed()
+    dial.judge(line, 0.0)
+    kept, _ = next_line(dial)
+    kept.core.received(b"END\r\n")
+    dial.judge(kept, 0.0)
+    dial.next(0.0)
+    dial.not_connected("Connection refused")
+    assert dial.may_use_kept(0.0) and kept.guessed
+
+
+def test_a_server_that_closes_whatever_is_asked_gives_up_with_advice():
+    dial = opening(Server("a", SETTINGS))
+    line, _ = next_line(dial)
+    line.core.closed()
+    assert dial.judge(line, 0.0) == "again"
+    line, _ = next_line(dial)
+    line.core.closed()
+    assert dial.judge(line, 0.0) == "give_up"
+    why = dial.handshake_failed(line.core)
+    assert why.code == "connect_failed" and "protocol=binary" in why.message
+
+
+@pytest.mark.parametrize("replaced,says", [(False, "failed"), (True, "nothing")])
+def test_an_end_in_the_middle_of_an_answer_is_a_failure_unless_a_fresh_connection_will_tell(
+        replaced, says):
+    line, _, _ = talking(1)
+    line.core.received(b"VALUE k0 0 2\r\n")
+    line.core.closed()
+    assert line.server.ended(line.core, replaced, 0.0) == says
+
+
+def test_an_end_of_what_was_idle_says_nothing():
+    line, _, _ = talking(1)
+    line.core.sent(len(line.core.output()))
+    line.deliver(line.core.received(b"END\r\n"))
+    ask = Ask(line.server and router().core.request("incr", "n"), "n")
+    leg = Leg(line.server, (ask,))
+    leg.begin(True)
+    line.fill(leg)
+    line.core.closed()
+    assert line.server.ended(line.core, False, 0.0) == "nothing"
+
+
+def test_what_nobody_waits_for_is_counted():
+    line, legs, _ = talking(3)
+    assert line.abandoned == 0
+    line.forget(legs[1])
+    assert line.abandoned == 1 and line.core.in_flight == 3
 
 
 # --- a line: the core's Connection, and whose requests are on it
