@@ -192,6 +192,20 @@ void connection::state::give_line_errors() {
 // Every request of the line at the front that has no answer gets one. Keys without one missed; but
 // where there were errors, all failed if there were as many, and else nobody knows which.
 bool connection::state::end_line_answer(bool with_end) {
+  if (strays.empty() && !in_doubt && !line_open) {  // as it mostly is: keys without a value missed
+    line_cursor = 0;
+    for (bool last = false; !last;) {
+      last = !waiting.front().quiet;
+      if (waiting.front().answered) {
+        waiting.pop();
+        continue;
+      }
+      response miss;
+      miss.status = errc::miss;
+      answer_front(miss);
+    }
+    return true;
+  }
   const std::size_t size = line_size();
   if (size == 0) {
     fail(errc::protocol_error, "an answer to a line that was not written to its end");
@@ -268,52 +282,52 @@ bool connection::state::deliver_items() {
   }
   const std::string_view all = in.data();
   std::string_view here = all;
-  std::size_t done = 0;  // so many bytes of `all` were delivered
-  std::size_t held = not_found;
-  response* item = &items[0];  // of the one that is held until what follows it is seen
+  std::size_t done = 0;     // so many bytes of `all` were delivered
+  pending* held = nullptr;  // whose value waits for what follows it to be seen
+  response* item = &items[0];
   response* next = &items[1];
   std::size_t cursor = line_cursor;
-  const auto deliver_held = [&] {
-    if (held == not_found) return;
-    pending& e = waiting[held];
-    if (e.to != nullptr) {
-      e.to->on_response(e.tag, *item);
-    } else {
-      answer(e, *item);
-    }
-    e.answered = true;
-    e.to = nullptr;
-    line_cursor = held + 1;
-    held = not_found;
-    done = all.size() - here.size();
-  };
   // Behind the one that is not quiet the line has ended.
-  while (cursor == 0 || waiting[cursor - 1].quiet) {
+  bool in_line = cursor == 0 || waiting[cursor - 1].quiet;
+  for (;;) {
     // Those that are passed over are misses.
     constexpr std::size_t most_misses = 16;
-    const std::size_t end = std::min(waiting.size(), cursor + most_misses);
     std::size_t head = 0;
     std::size_t size = 0;
-    std::size_t i = cursor;
-    for (; i < end; ++i) {
-      const pending& e = waiting[i];
-      if (e.answered || e.op != verb::get) break;
-      head = protocol::plain::read_item(here, e.prefix, e.key, protocol::classic::max_line, *next,
-                                        size);
-      if (head != 0 || !e.quiet) break;
+    pending* found = nullptr;
+    if (in_line) {
+      const std::size_t end = std::min(waiting.size(), cursor + most_misses);
+      for (; cursor < end; ++cursor) {
+        found = &waiting[cursor];
+        if (found->answered || found->op != verb::get) break;
+        head = protocol::plain::read_item(here, found->prefix, found->key,
+                                          protocol::classic::max_line, *next, size);
+        if (head != 0 || !found->quiet) break;
+      }
     }
-    if (head == 0) break;
-    deliver_held();
-    if (size > options.max_value_size || here.size() < head + size + 2) break;
+    if (held != nullptr) {
+      if (head == 0 && !here.starts_with(end_of_values)) break;
+      if (held->to != nullptr) {
+        held->to->on_response(held->tag, *item);
+      } else {
+        answer(*held, *item);
+      }
+      held->answered = true;
+      held->to = nullptr;
+      held = nullptr;
+      done = all.size() - here.size();
+      line_cursor = cursor;
+    }
+    if (head == 0 || size > options.max_value_size || here.size() < head + size + 2) break;
     const char* const value = here.data() + head;
     if (value[size] != '\r' || value[size + 1] != '\n') break;
     next->value = {value, size};
     std::swap(item, next);
-    held = i;
-    cursor = i + 1;
+    held = found;
+    in_line = found->quiet;
+    ++cursor;
     here.remove_prefix(head + size + 2);
   }
-  if (here.starts_with(end_of_values)) deliver_held();
   if (done == 0) return false;
   used = true;
   unheard = false;

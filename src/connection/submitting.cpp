@@ -213,12 +213,13 @@ std::size_t connection::state::submit_keys(std::span<const another> more,
   for (const another& one : more.first(most)) bytes += 1 + prefix.size() + one.key.size();
   waiting.make_room(most);
   char* const from = out.reserve(bytes + line_end.size());  // end_long_line may end it
+  const bool all_fit = out.end() + bytes + line_end.size() <= line_begin + bytes_per_line;
   char* at = from;
   std::size_t done = 0;
   for (; done < most; ++done) {
     const std::uint64_t begin = out.end() + static_cast<std::size_t>(at - from);
     const std::size_t key_size = prefix.size() + more[done].key.size();
-    if (begin + 1 + key_size + line_end.size() > line_begin + bytes_per_line) break;
+    if (!all_fit && begin + 1 + key_size + line_end.size() > line_begin + bytes_per_line) break;
     push_silent(more[done], prefix, to, verb::get, wire_form::classic, begin);
     at += protocol::plain::another_get(prefix, more[done].key, at);
   }
