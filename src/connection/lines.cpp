@@ -110,11 +110,11 @@ connection::state::matched connection::state::take_line_error(const response& r)
   const std::size_t size = line_size();
   const std::size_t open = open_in_line(size);
   const bool each_has_one = size != 0 && strays.size() >= open;
-  if (is_fence_behind(size) && (each_has_one || waiting[size].form == wire_form::classic)) {
-    // A proxy asks a server for the fence as well. Whether it was that, or one more key of the
-    // line, nobody can say unless each key has its error.
+  // A proxy asks a server for the fence as well.
+  if (each_has_one && fences_behind(size) != 0) {
+    const bool is_the_fences = strays.size() == 1 && fences_behind(size) == 1;
     if (!end_line_answer(false)) return matched::failed;
-    if (each_has_one) {
+    if (is_the_fences) {
       waiting.pop();
     } else {
       close_after(r.text);
@@ -137,7 +137,7 @@ connection::state::matched connection::state::take_line_error(const response& r)
 // the line's, each of the others has answered a request behind it. Where replies tell what they
 // answer, those show that in time.
 bool connection::state::may_end_another(std::size_t size) noexcept {
-  const std::size_t reach = speaks == protocol_choice::classic ? strays.size() : 1;
+  const std::size_t reach = speaks == protocol_choice::meta ? 1 : strays.size();
   const std::size_t end = std::min(waiting.size(), size + reach);
   for (std::size_t i = size; i < end; ++i) {
     const pending& e = waiting[i];
@@ -146,11 +146,14 @@ bool connection::state::may_end_another(std::size_t size) noexcept {
   return false;
 }
 
-// Whether the request behind the first `size` is one of find_lines_end().
-bool connection::state::is_fence_behind(std::size_t size) noexcept {
-  if (size == 0 || waiting.size() <= size || strays.empty()) return false;
-  const pending& e = waiting[size];
-  return e.op == verb::ping && e.to == nullptr && !e.abandoned;
+// How many of find_lines_end() follow the first `size` requests.
+std::size_t connection::state::fences_behind(std::size_t size) noexcept {
+  std::size_t n = 0;
+  for (std::size_t i = size; !strays.empty() && i < waiting.size(); ++i, ++n) {
+    const pending& e = waiting[i];
+    if (e.op != verb::ping || e.to != nullptr || e.abandoned) break;
+  }
+  return n;
 }
 
 // After an error: the reply is for what follows the line, which has ended so.
@@ -167,7 +170,7 @@ connection::state::matched connection::state::end_line_unsaid() {
   const std::size_t size = line_size();
   const pending& next = waiting[size];
   const bool tells = next.form == wire_form::meta && !next.quiet;
-  const bool clear = strays.size() == 1 || tells || is_fence_behind(size);
+  const bool clear = strays.size() == 1 || tells || fences_behind(size) == 1;
   const std::string why = clear ? std::string() : strays.front().text;
   if (!end_line_answer(false)) return matched::failed;
   if (clear) return matched::request;
@@ -176,11 +179,15 @@ connection::state::matched connection::state::end_line_unsaid() {
 }
 
 // After an error nothing else is in flight, and nothing more has come: a fence tells whether END
-// does.
+// does. One that a proxy answers with an error tells nothing: then another one.
 void connection::state::find_lines_end() {
   if (strays.empty() || waiting.empty() || !waiting.front().is_line()) return;
-  if (!in.empty() || body.active || waiting.size() != line_size()) return;
-  push_fence(speaks == protocol_choice::meta ? wire_form::meta : wire_form::classic);
+  if (!in.empty() || body.active) return;
+  const std::size_t size = line_size();
+  const std::size_t fences = fences_behind(size);
+  const bool meta = speaks == protocol_choice::meta;
+  if (waiting.size() != size + fences || fences >= (meta ? 1 : strays.size())) return;
+  push_fence(meta ? wire_form::meta : wire_form::classic);
 }
 
 // The connection is at its end: a line that met an error will learn no more of it.

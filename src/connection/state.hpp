@@ -115,7 +115,7 @@ struct connection::state {
   [[nodiscard]] std::size_t open_in_line(std::size_t size) noexcept;
   matched take_line_error(const protocol::response& r);
   [[nodiscard]] bool may_end_another(std::size_t size) noexcept;
-  [[nodiscard]] bool is_fence_behind(std::size_t size) noexcept;
+  [[nodiscard]] std::size_t fences_behind(std::size_t size) noexcept;
   matched end_line_unsaid();
   bool end_line_answer(bool with_end);
   [[nodiscard]] bool is_behind_line(const protocol::parsed& p,

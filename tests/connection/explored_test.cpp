@@ -221,9 +221,8 @@ void explore(const pipeline& p, counts& seen) {
       } else {
         for (const std::string& r : replies) t.read(r);
       }
-      const std::string fence = t.take();
-      if (!t.c.failed() && !fence.empty()) {
-        for (const std::string& r : server.answer(fence)) t.read(r);
+      while (!t.c.failed() && t.c.has_output()) {  // fences
+        for (const std::string& r : server.answer(t.take())) t.read(r);
       }
       if (!server.had_errors) {
         ASSERT_FALSE(t.c.failed()) << t.c.failure_text();
