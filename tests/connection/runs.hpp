@@ -13,9 +13,8 @@ inline request set(std::string_view key, std::string_view value = "v") {
 
 // Gets of these keys, of which each may stay silent when it misses.
 inline script quiet_gets(std::vector<std::string> keys) {
-  const auto kept = std::make_shared<std::vector<std::string>>(std::move(keys));
-  return [kept](talk& t) {
-    for (const std::string& k : *kept) t.quietly(get(k));
+  return [keys = std::move(keys)](talk& t) {
+    for (const std::string& k : keys) t.quietly(get(t.keep(k)));
     t.fence();
   };
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <gtest/gtest.h>
 #include <initializer_list>
@@ -151,6 +152,10 @@ struct talk {
     }
   }
 
+  // A key that lives as long as the talk.
+  std::string_view keep(std::string_view key) { return kept.emplace_back(key); }
+
+  std::deque<std::string> kept;
   connection c;
   recorder to;
   std::uint32_t next_tag = 1;
