@@ -98,6 +98,7 @@ void connection::state::queue(protocol::response_handler& to, std::uint32_t tag,
   waiting.make_room();
   out.reserve(asked_size);  // where its bytes lie already
   begin_stretch();
+  begins_line = false;
   pending& e = waiting.push();
   e = std::move(asked);
   e.to = &to;
