@@ -47,9 +47,9 @@ class Link(asyncio.Protocol):
         core = self.line.core
         if core.failed:
             return
-        owed = core.in_flight
+        replies = core.replies
         responses = core.received(data)
-        if core.in_flight < owed:
+        if core.replies != replies:
             self.moved = self.channel.engine.loop.time()
         if not self.shaken.done():
             self._shake()
@@ -175,12 +175,12 @@ class Channel:
 
     def load(self) -> int:
         """How much is on its way, that of users who left included."""
-        return self.users() + (self.link.line.abandoned if self.link is not None else 0)
+        return self.users() + (self.link.line.core.abandoned if self.link is not None else 0)
 
     def rank(self) -> Tuple[bool, int]:
         """The least is the one to choose. Behind what somebody left before it came, others may
         wait as long."""
-        return self.link is not None and self.link.line.abandoned > 0, self.load()
+        return self.link is not None and self.link.line.core.abandoned > 0, self.load()
 
     # --- legs
 
@@ -301,7 +301,7 @@ class Channel:
         """Somebody left before the reply came: ends the connection when no reply comes to its end
         for long, while such are owed."""
         link = self.link
-        if link is None or not link.line.abandoned or self._doubt is not None:
+        if link is None or not link.line.core.abandoned or self._doubt is not None:
             return
         patience = self.engine.settings["timeout"]
         if self.engine.loop.time() - link.moved < patience:

@@ -184,11 +184,6 @@ class Line:
         """What the server was taken for is to be asked anew, over another connection."""
         return self.guessed and not self.server.memory.takes_for_classic(now)
 
-    @property
-    def abandoned(self) -> int:
-        """How much is in flight that nobody waits for."""
-        return self.core.in_flight - len(self._legs)
-
     def fill(self, leg: Leg) -> None:
         """Submits as much of the leg as there is room for."""
         core = self.core

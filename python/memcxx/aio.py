@@ -43,7 +43,8 @@ class Client:
 
     Deadlines: `timeout` for a whole call, or `within(seconds)`. A call that runs out of time, or
     whose task is cancelled, leaves its connection to the others: the reply is read, and dropped. A
-    connection from which nothing comes for as long as `timeout` is closed.
+    connection over which no reply comes to its end for as long as `timeout`, while such are owed to
+    calls that left, is closed.
 
     Errors: memcxx.errors, as memcxx.Client. Cancelling a task raises asyncio.CancelledError in it;
     what was sent by then may have been executed. `on_server_down`, `on_server_up` are called by the

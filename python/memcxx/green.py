@@ -30,7 +30,8 @@ class Client:
     """A client of one or many servers; servers, options, errors as memcxx.Client.
 
     Threads, greenlets: safe to share; each call has connections of its own out of a pool of
-    `pool_size` for each server. Fork: a child gets connections of its own.
+    `pool_size` for each server. Fork: a child gets connections of its own. An exception may end a
+    call at any moment (out of a signal handler, a timeout of gevent's): nothing stays behind.
 
     Deadlines: as memcxx.Client, but that a name that has to be resolved may take as long as
     Python's getaddrinfo does.

@@ -97,6 +97,8 @@ class py_connection final {
   bool has_output() const { return connection_.has_output(); }
   bool retry_as_classic() const { return connection_.retry_as_classic(); }
   std::size_t in_flight() const { return connection_.in_flight(); }
+  std::size_t abandoned() const { return connection_.abandoned(); }
+  std::uint64_t replies() const { return connection_.replies(); }
   std::uint64_t unclaimed_errors() const { return connection_.unclaimed_errors(); }
   nb::str speaks() const { return name_str(name_of(connection_.speaks())); }
   nb::tuple failure() const {
@@ -312,6 +314,8 @@ void bind_connection(nb::module_& m) {
       .def_prop_ro("has_room", &py_connection::has_room)
       .def_prop_ro("has_output", &py_connection::has_output)
       .def_prop_ro("in_flight", &py_connection::in_flight)
+      .def_prop_ro("abandoned", &py_connection::abandoned)
+      .def_prop_ro("replies", &py_connection::replies)
       .def_prop_ro("unclaimed_errors", &py_connection::unclaimed_errors)
       .def("send", &py_connection::send, "number"_a, "request"_a, "quiet"_a = false)
       .def("fence", &py_connection::fence)

@@ -409,9 +409,12 @@ def test_an_end_of_what_was_idle_says_nothing():
 
 def test_what_nobody_waits_for_is_counted():
     line, legs, _ = talking(3)
-    assert line.abandoned == 0
+    assert line.core.abandoned == 0
     line.forget(legs[1])
-    assert line.abandoned == 1 and line.core.in_flight == 3
+    assert line.core.abandoned == 1 and line.core.in_flight == 3
+    line.core.sent(len(line.core.output()))
+    line.deliver(line.core.received(b"END\r\nVALUE k1 0 50\r\nvvv"))
+    assert line.core.replies == 1 and line.core.abandoned == 1
 
 
 # --- a line: the core's Connection, and whose requests are on it
