@@ -72,8 +72,9 @@ bool connection::state::is_whole_answer(const parsed& p) {
   } else if (p.kind == reply_kind::end && asked.is_line()) {
     reply.status = errc::miss;
     return all.size() == size;
-  } else if (p.kind != reply_kind::done && p.kind != reply_kind::refused &&
-             p.kind != reply_kind::number) {
+  } else if (p.kind == reply_kind::refused) {
+    if (asked.op == protocol::verb::touch && reply.status == errc::not_stored) return false;
+  } else if (p.kind != reply_kind::done && p.kind != reply_kind::number) {
     return false;
   }
   return all.size() == size && is_for(asked, p, reply);

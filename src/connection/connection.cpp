@@ -36,9 +36,10 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::unknown_flags:  // more than 32 bits of them
       return false;
     // The server did not take the command, and may read what followed it as its next: a value in
-    // text, a key and extras in binary.
+    // text, a key and extras in binary. Infinispan 15 answers verbosity with three errors, and
+    // nothing more for ever behind an incr of a word. memcached itself has this for lines of keys.
     case errc::client_error:
-      return protocol::carries_value(v);
+      return v != protocol::verb::get && v != protocol::verb::gat;
     case errc::not_supported:
       return protocol::names_item(v);
     // Refused before anything was written.

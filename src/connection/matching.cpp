@@ -37,7 +37,7 @@ bool is_answer_to(verb op, std::string_view words) noexcept {
     case verb::remove:
       return words == "DELETED" || words == "NOT_FOUND";
     case verb::touch:
-      return words == "TOUCHED" || words == "NOT_FOUND";
+      return words == "TOUCHED" || words == "NOT_FOUND" || words == "NOT_STORED";
     case verb::incr:
     case verb::decr:
       return words == "NOT_FOUND";
@@ -197,6 +197,8 @@ void connection::state::finish(response& r) {
     return;
   }
   const verb op = e.op;
+  // Hazelcast's word for a touch of nothing.
+  if (op == verb::touch && r.status == errc::not_stored) r.status = errc::miss;
   const errc status = r.status;
   if (status == errc::not_supported && options.protocol == protocol_choice::automatic &&
       misjudged) {

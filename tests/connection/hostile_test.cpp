@@ -101,7 +101,7 @@ TEST(hostile, an_answer_to_another_verb) {
                                        {verb::append, {"STORED", "NOT_STORED"}},
                                        {verb::cas, {"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"}},
                                        {verb::remove, {"DELETED", "NOT_FOUND"}},
-                                       {verb::touch, {"TOUCHED", "NOT_FOUND"}},
+                                       {verb::touch, {"TOUCHED", "NOT_FOUND", "NOT_STORED"}},
                                        {verb::incr, {"7", "NOT_FOUND"}},
                                        {verb::flush, {"OK"}},
                                        {verb::verbosity, {"OK"}},

@@ -103,6 +103,7 @@ std::vector<row> classic_rows() {
       {{.op = verb::remove, .key = "k"}, "", "NOT_FOUND\r\n", {"1: miss"}},
       {{.op = verb::touch, .ttl = 5, .key = "k"}, "touch k 5\r\n", "TOUCHED\r\n", {"1: ok"}},
       {{.op = verb::touch, .key = "k"}, "", "NOT_FOUND\r\n", {"1: miss"}},
+      {{.op = verb::touch, .key = "k"}, "", "NOT_STORED\r\n", {"1: miss"}},  // Hazelcast's word
       {{.op = verb::incr, .key = "k"}, "incr k 1\r\n", "10\r\n", {"1: ok n10"}},
       {{.op = verb::decr, .key = "k"}, "decr k 1\r\n", "9 \r\n", {"1: ok n9"}},
       {{.op = verb::incr, .key = "k"}, "", "NOT_FOUND\r\n", {"1: miss"}},
@@ -337,8 +338,10 @@ TEST(verbs, which_errors_end_a_connection) {
       EXPECT_TRUE(ends_connection(ends, v)) << ends;
     }
   }
-  EXPECT_TRUE(ends_connection(errc::client_error, verb::set));
-  EXPECT_FALSE(ends_connection(errc::client_error, verb::get));
+  for (const verb v : {verb::get, verb::gat}) EXPECT_FALSE(ends_connection(errc::client_error, v));
+  for (const verb v : {verb::set, verb::cas, verb::incr, verb::decr, verb::touch, verb::remove,
+                       verb::flush, verb::verbosity, verb::stats, verb::version})
+    EXPECT_TRUE(ends_connection(errc::client_error, v));
   EXPECT_TRUE(ends_connection(errc::not_supported, verb::set));
 }
 
