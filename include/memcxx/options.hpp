@@ -126,6 +126,15 @@ struct options {
   std::function<void(std::string_view server, const error& why)> on_server_down;
   std::function<void(std::string_view server)> on_server_up;
   std::function<void(const std::vector<std::string>& servers)> on_topology_change;
+  // Called while a call of a client or session waits, on the thread that waits and with no lock
+  // held: when a signal interrupted the wait, and five times a second besides, so that no signal
+  // goes unheard that came just before. For those who do in it what cannot be done in a signal
+  // handler. It may use the client, and may throw: the call then ends with that exception, at once.
+  // What it had sent may have been executed; its connections are closed, so that nobody else meets
+  // its answers. Otherwise the call goes on with what is left of its time. Not called by an
+  // async_client; while cache() waits for another thread's computation; and, on other threads than
+  // the process's first, hardly for calls that travel together (docs/threads.md).
+  std::function<void()> on_interrupt;
 
   std::size_t memory_limit = std::size_t{64} << 20;            // bytes, for each memory:// server
   std::map<std::string, driver_factory, std::less<>> drivers;  // by scheme; "memory" is built in

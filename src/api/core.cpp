@@ -139,10 +139,22 @@ void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeou
                     clock::time_point now, clock::time_point deadline, routing::exchange::route how,
                     std::uint32_t only) {
   std::vector<engine::server::event> events;
+  try {
+    carry_out(s, c, timeout, now, deadline, how, only, events);
+  } catch (...) {  // by on_interrupt, or for want of memory; what was found out holds
+    if (!events.empty()) tell(events);
+    throw;
+  }
+  if (!events.empty()) tell(events);
+}
+
+void core::carry_out(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                     clock::time_point now, clock::time_point deadline,
+                     routing::exchange::route how, std::uint32_t only,
+                     std::vector<engine::server::event>& events) {
   const bool by_key = how == routing::exchange::route::by_key || s.map.own == 1;
   if (by_key && c.size() == 1 &&
       engine::run_lone(c, s.map, s.servers, timeout, now, deadline, events)) {
-    if (!events.empty()) tell(events);
     return;
   }
   std::chrono::sys_seconds today{};
@@ -152,7 +164,6 @@ void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeou
   routing::exchange x(c, s.map, settings, today);
   x.prepare(how, only);
   engine::run_blocking(x, s.servers, timeout, now, deadline, events);
-  if (!events.empty()) tell(events);
 }
 
 }  // namespace memcxx

@@ -10,6 +10,7 @@
 
 #include "engine/combining.hpp"
 #include "engine/dial.hpp"
+#include "engine/signals.hpp"
 #include "engine/words.hpp"
 
 namespace memcxx::engine {
@@ -24,12 +25,14 @@ int poll_ms(clock::time_point now, clock::time_point until) noexcept {
 
 // How long one read may wait in the kernel, whose time-outs are as coarse as its ticks and up to an
 // eighth late: less than the call's time, so that none outlasts the call, and reads that follow
-// soon may wait there as well. The rest is poll's, which is exact. Zero: all of it is.
+// soon may wait there as well. Nor longer than who is to hear of signals may. The rest is poll's,
+// which is exact. Zero: all of it is.
 std::chrono::milliseconds kernel_patience(std::chrono::milliseconds timeout) noexcept {
   using std::chrono::milliseconds;
   constexpr milliseconds ticks(8);
   if (timeout <= ticks) return milliseconds(0);
-  return timeout - std::min(std::max(timeout / 8, ticks), timeout / 2);
+  const auto patience = timeout - std::min(std::max(timeout / 8, ticks), timeout / 2);
+  return std::min(patience, longest_unheard);
 }
 
 // Makes the link's reads that wait as patient as kernel_patience said.
@@ -204,7 +207,9 @@ class run {
  public:
   run(std::span<runner> runners, std::chrono::milliseconds timeout, clock::time_point now,
       clock::time_point deadline)
-      : runners_(runners), timeout_(timeout), now_(now), deadline_(deadline) {}
+      : runners_(runners), timeout_(timeout), now_(now), deadline_(deadline), hear_at_(deadline) {
+    if (!runners.empty()) hear_at_ = wake_for_signals(settings(), now, deadline);
+  }
 
   ~run() {
     for (runner& r : runners_) r.drop();
@@ -224,7 +229,10 @@ class run {
 
   // With a runner that has its connection.
   void resume(runner& r, bool waited) {
-    if (waited) now_ = clock::now();
+    if (waited) {
+      now_ = clock::now();
+      if (link* const l = r.connected(); l != nullptr) hear_if_in_vain(*l);
+    }
     if (r.where() == runner::stage::running && r.connected()->wire.failed()) {
       r.settle(now_, deadline_);
     } else {
@@ -286,9 +294,20 @@ class run {
   }
 
  private:
+  void hear() {
+    hear_signals(settings());
+    now_ = clock::now();
+    hear_at_ = wake_for_signals(settings(), now_, deadline_);
+  }
+  void hear_if_in_vain(link& l) {
+    if (std::exchange(l.waited_in_vain, false)) hear();
+  }
+  [[nodiscard]] const options& settings() const noexcept { return runners_[0].on().settings(); }
+
   // Until no runner has anything under way.
   void work() {
     for (;;) {
+      if (now_ >= hear_at_) hear();
       std::size_t active = 0;
       runner* last = nullptr;
       for (runner& r : runners_) {
@@ -310,7 +329,10 @@ class run {
     const bool may_wait = now_ + patience <= deadline_ && waits_in_kernel(l, patience);
     const bool came = l.receive(may_wait ? link::patience::until_time_out : link::patience::none,
                                 r.on().settings().wait);
-    if (!came && !l.wire.failed()) return false;  // wait_for_all sees whether time is up
+    if (!came && !l.wire.failed()) {
+      hear_if_in_vain(l);
+      return false;  // wait_for_all sees whether time is up
+    }
     // The common call is over now.
     if (l.wire.failed() || !r.what().done()) now_ = clock::now();
     r.settle(now_, deadline_);
@@ -331,14 +353,14 @@ class run {
     if (runners_.size() > few.size()) many_.resize(runners_.size());
     const std::span<pollfd> polled = many_.empty() ? std::span(few) : std::span(many_);
     std::size_t size = 0;
-    clock::time_point wake = deadline_;
+    clock::time_point wake = hear_at_;
     for (runner& r : runners_) {
       if (!r.active()) continue;
       polled[size++] = r.waits_for();
       wake = std::min(wake, r.wake_at(deadline_));
     }
-    // A signal only means that the clock is looked at again.
     const int n = ::poll(polled.data(), size, poll_ms(now_, wake));
+    if (n < 0) hear();
     now_ = clock::now();
     std::size_t i = 0;
     for (runner& r : runners_) {
@@ -362,6 +384,7 @@ class run {
   std::chrono::milliseconds timeout_;
   clock::time_point now_;
   clock::time_point deadline_;
+  clock::time_point hear_at_;  // when signals are heard next; at the latest the deadline
   std::vector<pollfd> many_;
 };
 
@@ -394,9 +417,11 @@ bool run_in_one_go(routing::exchange& x, routing::leg& l, server& s,
   return true;
 }
 
-// What is special in any way goes its own way.
+// What is special in any way goes its own way. So does a call that a signal may end: it would take
+// others along.
 bool may_travel_together(const routing::exchange& x, const routing::leg& l, server& s) noexcept {
-  return s.custom() == nullptr && s.is_spotless() && !x.quiet() && l.is_lone();
+  return s.custom() == nullptr && s.is_spotless() && !x.quiet() && l.is_lone() &&
+         !(s.settings().on_interrupt && is_first_thread());
 }
 
 void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::milliseconds timeout,
@@ -552,7 +577,8 @@ result<void> connect_blocking(server& s, std::chrono::milliseconds timeout) {
           break;
       }
       pollfd p = d.waits_for();
-      ::poll(&p, 1, poll_ms(now, d.wake_at()));
+      const auto wake = wake_for_signals(s.settings(), now, d.wake_at());
+      if (::poll(&p, 1, poll_ms(now, wake)) <= 0) hear_signals(s.settings());
       now = clock::now();
     }
   } catch (...) {

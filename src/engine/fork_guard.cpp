@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <vector>
 
+#include "engine/signals.hpp"
+
 namespace memcxx::engine {
 
 struct fork_registry {
@@ -35,6 +37,7 @@ struct fork_registry {
   }
   static void child() {
     auto& r = instance();
+    note_fork();
     for (fork_guarded* g : r.all) g->in_child();
     r.lock.unlock();
   }

@@ -61,6 +61,8 @@ bool link::receive(patience p, wait_policy how) {
     wire.closed();
   } else if (t.error != 0) {
     wire.fail(errc::connection_closed, "read: " + words_for(t.error));
+  } else {
+    waited_in_vain = p != patience::none;
   }
   return false;
 }
@@ -75,7 +77,11 @@ link::asked link::ask(protocol::request& r, wait_policy how) {
   const auto room = wire.input();
   const transport::transfer t =
       how == wait_policy::block ? io.read_waiting(room) : look_or_wait(room);
-  if (t.bytes > 0) a.answer = wire.answered(t.bytes);
+  if (t.bytes > 0) {
+    a.answer = wire.answered(t.bytes);
+  } else {
+    waited_in_vain = t.again;
+  }
   return a;
 }
 

@@ -24,6 +24,8 @@ struct link {
   transport::stream io;
   connection wire;
   clock::time_point last_used{};
+  // The last read that waited was interrupted by a signal, or its time-out passed.
+  bool waited_in_vain = false;
   bool guessed = false;  // taken for classic, because the server closes when asked
 
   // Writes what is queued, as far as the socket takes it. False when the socket is full or broken.

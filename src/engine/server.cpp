@@ -8,6 +8,7 @@
 #include <memcxx/memory.hpp>
 
 #include "engine/combining.hpp"
+#include "engine/signals.hpp"
 
 namespace memcxx::engine {
 
@@ -165,11 +166,20 @@ server::claim server::wait_claim(clock::time_point deadline, std::size_t most, t
     server& of;
     const claim& got;
   } const waiting(*this, c);
+  clock::time_point hear_at{};
   for (bool first = true;; first = false) {
     const auto now = clock::now();
     if (!(stands_back && first)) c = take(now, most, dead);
     if (c.granted() || now >= deadline) break;
-    freed_.wait_until(hold, deadline);
+    if (first) hear_at = wake_for_signals(options_, now, deadline);
+    if (now >= hear_at) {  // signals do not interrupt such a wait
+      hold.unlock();
+      hear_signals(options_);
+      hold.lock();
+      hear_at = wake_for_signals(options_, clock::now(), deadline);
+      continue;
+    }
+    freed_.wait_until(hold, hear_at);
   }
   return c;
 }

@@ -82,6 +82,7 @@ class server final : private fork_guarded {
   // Takes what is free now.
   claim try_claim(clock::time_point now);
   // Waits until something is free, at most until the deadline. Opens none while there are `most`.
+  // Throws what options::on_interrupt does.
   enum class turn : std::uint8_t { any, after_others };
   claim wait_claim(clock::time_point deadline, std::size_t most = SIZE_MAX, turn t = turn::any);
   // Somebody waits so.
