@@ -13,7 +13,6 @@ TEST(progress, a_reply_counts_with_its_last_byte) {
   const std::pair<connection_options, std::string> all[] = {
       {classic, "VALUE a 0 5\r\nhello\r\nEND\r\n"},
       {classic, "END\r\n"},
-      {classic, "SERVER_ERROR busy\r\n"},
       {meta, "VA 5 f0 O1\r\nhello\r\n"},
       {meta, "EN\r\n"},
       {binary, binary_hit(1, "hello")},

@@ -26,7 +26,7 @@ TEST(classic_encode, reads) {
   EXPECT_EQ(bytes({.quiet = true, .prefix = "p:", .key = "k"}), "get p:k\r\n");
   EXPECT_EQ(bytes({.wants = want::value | want::cas, .key = "k"}), "gets k\r\n");
   EXPECT_EQ(bytes({.op = verb::gat, .ttl = 60, .key = "k"}), "gat 60 k\r\n");
-  EXPECT_EQ(bytes({.op = verb::gat, .ttl = -1, .prefix = "p", .key = "k"}), "gat -1 pk\r\n");
+  EXPECT_EQ(bytes({.op = verb::gat, .ttl = -1, .prefix = "p", .key = "k"}), "gat 2592001 pk\r\n");
   EXPECT_EQ(bytes({.op = verb::gat, .wants = want::value | want::cas, .key = "k"}), "gats 0 k\r\n");
 }
 
@@ -66,7 +66,7 @@ TEST(classic_encode, stores) {
 
 TEST(classic_encode, numbers_at_their_limits) {
   EXPECT_EQ(bytes({.op = verb::set, .flags = UINT32_MAX, .ttl = INT32_MIN, .key = "k"}),
-            "set k 4294967295 -2147483648 0\r\n");
+            "set k 4294967295 2592001 0\r\n");
   EXPECT_EQ(bytes({.op = verb::set, .ttl = INT32_MAX, .key = "k"}), "set k 0 2147483647 0\r\n");
   EXPECT_EQ(bytes({.op = verb::incr, .key = "k", .delta = UINT64_MAX}),
             "incr k 18446744073709551615\r\n");

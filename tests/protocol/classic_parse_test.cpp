@@ -43,6 +43,18 @@ TEST(classic_parse, value_with_cas) {
   EXPECT_EQ(s.p.trailer, 2);
 }
 
+// Of memcached with large client flags, and of Infinispan, which tells them as signed.
+TEST(classic_parse, flags_that_are_no_32_bit_number_are_the_items_error) {
+  EXPECT_EQ(whole("VALUE k 4294967295 1\r\n").r.status, errc::ok);
+  for (const char* wide : {"4294967296", "18446744073709551615", "-1", "-2147483648"}) {
+    const seen s = whole(std::string("VALUE k ") + wide + " 7 3\r\n");
+    EXPECT_EQ(s.r.status, errc::unknown_flags) << wide;
+    EXPECT_EQ(s.p.kind, reply_kind::value);
+    EXPECT_EQ(s.p.body_size, 7u);
+    EXPECT_EQ(s.r.key, "k");
+  }
+}
+
 TEST(classic_parse, value_limits) {
   const std::string key(250, 'k');
   EXPECT_EQ(whole("VALUE " + key + " 0 4294967295\r\n").r.key, key);
@@ -54,8 +66,8 @@ TEST(classic_parse, value_limits) {
                           "VALUE k 0 0x10\r\n",
                           "VALUE k 0 99999999999999999999\r\n",
                           "VALUE k 0 18446744073709551616\r\n",
-                          "VALUE k 4294967296 1\r\n",
-                          "VALUE k -1 1\r\n",
+                          "VALUE k 18446744073709551616 1\r\n",
+                          "VALUE k - 1\r\n",
                           "VALUE k 0 1 18446744073709551616\r\n",
                           "VALUE k 0 1 -1\r\n",
                           "VALUE k 0 1 \r\n",

@@ -121,6 +121,15 @@ TEST(meta_parse, lengths) {
     expect_malformed(meta::parse, bad);
 }
 
+TEST(meta_parse, flags_beyond_32_bits_are_the_items_error) {
+  for (const char* line : {"VA 7 f4294967296 O1\r\n", "VA 7 c1 f18446744073709551615 O1\r\n"}) {
+    const seen s = whole(line);
+    EXPECT_EQ(s.r.status, errc::unknown_flags) << line;
+    EXPECT_EQ(s.p.body_size, 7u);
+    EXPECT_EQ(s.r.opaque, 1u);
+  }
+}
+
 TEST(meta_parse, bad_flags) {
   for (const char* bad : {"HD O\r\n",
                           "HD Oabc\r\n",
@@ -130,7 +139,7 @@ TEST(meta_parse, bad_flags) {
                           "HD c\r\n",
                           "HD c-1\r\n",
                           "HD c18446744073709551616\r\n",
-                          "VA 1 f4294967296\r\n",
+                          "VA 1 f18446744073709551616\r\n",
                           "VA 1 f-1\r\n",
                           "HD t-2\r\n",
                           "HD t\r\n",
