@@ -119,7 +119,9 @@ connection::state::matched connection::state::match(const parsed& p, response& r
     if (strays.empty() || !is_behind_line(p, r)) return match_line(p, r);
     if (end_line_unsaid() == matched::failed) return matched::failed;
   }
-  if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) return take_stray(r);
+  if (p.kind == reply_kind::error && !r.has_opaque && waiting.front().quiet) {
+    return take_stray(p, r);
+  }
   const std::size_t target = find(p, r);
   misjudged = target != not_found && knows_no_meta(waiting[target], p, in.data());
   if (target == not_found) {
@@ -133,12 +135,14 @@ connection::state::matched connection::state::match(const parsed& p, response& r
 }
 
 // An error that names no request, while quiet requests are at the front.
-connection::state::matched connection::state::take_stray(const response& r) {
+connection::state::matched connection::state::take_stray(const parsed& p, const response& r) {
   // It is of the run of quiet requests at the front, whoever of them it is.
   std::size_t run = 0;
   bool ends = false;
+  misjudged = false;
   for (; run < waiting.size() && waiting[run].quiet; ++run) {
     ends = ends || ends_connection(r.status, waiting[run].op);
+    misjudged = misjudged || knows_no_meta(waiting[run], p, in.data());
   }
   if (strays.size() == run) {
     fail(errc::protocol_error, detail::more_errors);
@@ -147,6 +151,7 @@ connection::state::matched connection::state::take_stray(const response& r) {
   strays.push_back({r.status, std::string(r.text)});
   longest_quiet_run = longest_doubtful_run;
   if (!ends) return matched::nobody;  // what comes next tells whose it was
+  retry_as_classic = misjudged && options.protocol == protocol_choice::automatic;
   if (resolve_before(run)) close_after(r.text);
   return matched::failed;
 }
@@ -181,6 +186,7 @@ bool connection::state::resolve_before(std::size_t target) {
     } else {
       r.status = each_failed ? errors[i].status : errc::unattributed;
       r.text = each_failed ? errors[i].text : unclear;
+      go_again_if_misjudged(e, r);
     }
     answer_front(r);
   }
@@ -200,16 +206,17 @@ void connection::state::finish(response& r) {
   // Hazelcast's word for a touch of nothing.
   if (op == verb::touch && r.status == errc::not_stored) r.status = errc::miss;
   const errc status = r.status;
-  if (status == errc::not_supported && options.protocol == protocol_choice::automatic &&
-      misjudged) {
-    retry_as_classic = true;
-    if (e.reads()) {  // the next connection may do better
-      r.status = errc::connection_closed;
-      r.misjudged = true;
-    }
-  }
+  retry_as_classic =
+      misjudged && status == errc::not_supported && options.protocol == protocol_choice::automatic;
+  go_again_if_misjudged(e, r);
   answer_front(r);
   if (ends_connection(status, op)) close_after(r.text);
+}
+
+// For a read, the next connection may do better.
+void connection::state::go_again_if_misjudged(const pending& e, response& r) const noexcept {
+  r.misjudged = retry_as_classic && e.reads();
+  if (r.misjudged) r.status = errc::connection_closed;
 }
 
 // The last word to the request at the front.

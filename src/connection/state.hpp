@@ -103,7 +103,8 @@ struct connection::state {
   [[nodiscard]] bool is_value_of(const detail::pending& e,
                                  const protocol::response& r) const noexcept;
   bool resolve_before(std::size_t target);
-  matched take_stray(const protocol::response& r);
+  matched take_stray(const protocol::parsed& p, const protocol::response& r);
+  void go_again_if_misjudged(const detail::pending& e, protocol::response& r) const noexcept;
   void finish(protocol::response& r);
   void answer_front(protocol::response& r);
   void answer(detail::pending& e, protocol::response& r) noexcept;
