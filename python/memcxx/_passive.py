@@ -188,13 +188,13 @@ class Line:
         """Submits as much of the leg as there is room for."""
         core = self.core
         waiting = leg.waiting
-        classic = core.speaks == "classic"
-        if leg.run and not leg.each and classic:
+        classic = leg.run and core.speaks == "classic"
+        if classic and not leg.each:
             leg.in_line = True
         while waiting and core.has_room and not core.failed:
             ask = waiting[0]
-            # In classic a reply does not tell what it answers: an error among others would be
-            # nobody's again.
+            # Only of a run. In classic a reply does not tell what it answers: an error among others
+            # would be nobody's again.
             alone = ask.alone or leg.each
             if alone and classic and core.in_flight:
                 break

@@ -7,7 +7,6 @@ read as that client does; only the dialects of clients that pickle will pickle.
 
 from __future__ import annotations
 
-import atexit
 import socket
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
@@ -117,6 +116,10 @@ class Client(_core.Client):
 
     def within(self, timeout: float) -> "Client":
         """The same client with another timeout for whole calls, in seconds."""
+        if type(self) is Client and _core.greenlets_are_here():
+            green = _instead(self)
+            if green is not None:
+                return green.within(timeout)
         other = _core.Client.__new__(type(self))
         _core.Client.__init__(other, self, timeout)
         vars(other).update(vars(self))
@@ -160,8 +163,8 @@ class Client(_core.Client):
 
 
 def _instead(client: Client) -> Any:
-    """Who answers for a client that was made before gevent or eventlet patched sockets. None: it was
-    chosen to be native."""
+    """Who takes the calls of a client that was made before gevent or eventlet patched sockets.
+    None: it was chosen to be native."""
     known = vars(client)
     made = known.get("_made")
     if made is None:
@@ -174,10 +177,14 @@ def _instead(client: Client) -> Any:
         except NotSupported as why:
             raise NotSupported(
                 f"{why.message}; this client was made before gevent or eventlet patched sockets, "
-                "and would hold up every greenlet: say transport=\"native\" to have it so") from None
+                "and would hold up every greenlet: say transport=\"native\" to have that"
+            ) from None
         _core.Client.disconnect(client)
     return green
 
 
-_core.answer_for(Client, _instead)
-atexit.register(_core.answer_for, None, None)
+_NO_CALLS = {"request", "item_request", "settings", "places", "which", "servers", "timeout"}
+for _name in dir(_core.Client):
+    if not _name.startswith("_") and _name not in vars(Client) and _name not in _NO_CALLS:
+        setattr(Client, _name,
+                _core.verb_of(Client, _name, getattr(_core.Client, _name), _instead))

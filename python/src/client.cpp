@@ -392,12 +392,7 @@ class py_client {
   // A call, without the GIL.
   template <class Work>
   std::invoke_result_t<Work> unlocked(Work&& work) const {
-    if (minds_greenlets_ && greenlets_are_here()) {
-      raise(error(errc::not_supported,
-                  "gevent or eventlet are in place, and a call that waits in the core would hold "
-                  "up every greenlet: ask a memcxx.Client for its method at each call, derive from "
-                  "memcxx.green.Client, or say transport=\"native\""));
-    }
+    if (minds_greenlets_) let_greenlets_run();
     return python::unlocked(std::forward<Work>(work));
   }
   const value_options& values() const { return client_.settings().values; }
@@ -451,13 +446,6 @@ class py_client {
   bool minds_greenlets_ = false;
 };
 
-PyType_Slot client_slots[] = {
-    collected<py_client>[0],
-    collected<py_client>[1],
-    {Py_tp_getattro, reinterpret_cast<void*>(&attribute_of_client)},
-    {0, nullptr},
-};
-
 get_options item_options(bool ttl, bool last_access, bool hit_before, bool size, nb::handle vivify,
                          nb::handle recache) {
   get_options o{.ttl = ttl, .last_access = last_access, .hit_before = hit_before, .size = size};
@@ -470,7 +458,7 @@ get_options item_options(bool ttl, bool last_access, bool hit_before, bool size,
 
 void bind_client(nb::module_& m) {
   using namespace nb::literals;
-  nb::class_<py_client>(m, "Client", nb::type_slots(client_slots))
+  nb::class_<py_client>(m, "Client", nb::type_slots(collected<py_client>))
       .def(nb::init<const std::string&, nb::object, nb::object, nb::object, nb::object>(),
            "servers"_a, "dumps"_a = nb::none(), "loads"_a = nb::none(),
            "on_server_down"_a = nb::none(), "on_server_up"_a = nb::none())

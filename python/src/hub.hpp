@@ -1,6 +1,7 @@
 // Clients that were made before gevent or eventlet put their sockets in place of Python's. A call
-// that waits in the core would hold up every greenlet of its thread. Lives here: noticing that.
-// Never here: the client that answers instead.
+// that waits in the core would hold up every greenlet of its thread. Lives here: noticing that, and
+// passing calls on to whom the package names.
+// Never here: the client that takes them.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -11,9 +12,9 @@ namespace memcxx::python {
 // any time. With the GIL.
 bool greenlets_are_here();
 
-// Py_tp_getattro of Client: attributes of one that was made before are those of another client.
-PyObject* attribute_of_client(PyObject* self, PyObject* name);
+// Raises if so: this call would wait in the core.
+void let_greenlets_run();
 
-void bind_hub(nanobind::module_& m);  // answer_for
+void bind_hub(nanobind::module_& m);
 
 }  // namespace memcxx::python
