@@ -16,8 +16,10 @@ bench_packages=("${quickstart_packages[@]}" ccache valgrind libmemcached-dev pyt
                 python3-dev)
 test_packages=("${bench_packages[@]}" nutcracker libgtest-dev libuv1-dev strace clang-19
                clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 ruby-dalli)
-# A newer Go than Debian's does as well.
+# A newer Go, Java or Maven than Debian's does as well.
 command -v go >/dev/null || test_packages+=(golang-go)
+command -v javac >/dev/null || test_packages+=(default-jdk-headless)
+command -v mvn >/dev/null || test_packages+=(maven)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
