@@ -266,6 +266,7 @@ TEST(hostile, client_error_to_a_store_ends_the_connection_and_to_a_read_does_not
       read.ask({.key = "k"});
       read.take();
       read.read("CLIENT_ERROR line too long\r\n");
+      read.answer_fence();
       EXPECT_EQ(read.to.status[1], errc::client_error);
       EXPECT_FALSE(read.c.failed());
     }
