@@ -171,6 +171,8 @@ class connection {
   // answer to another; the values of a classic line count at its END. What answered() gave was
   // never in flight. Grows only, and stands still while nothing but parts of a reply come.
   [[nodiscard]] std::uint64_t replies() const noexcept;
+  // Whether somebody waits for the reply that is coming in, or for the one that comes next.
+  [[nodiscard]] bool awaited() const noexcept;
 
  private:
   struct state;

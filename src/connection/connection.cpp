@@ -123,6 +123,18 @@ bool connection::retry_as_classic() const noexcept { return state_->retry_as_cla
 std::size_t connection::in_flight() const noexcept { return state_->waiting.size(); }
 std::size_t connection::abandoned() const noexcept { return state_->waiting.abandoned(); }
 std::uint64_t connection::replies() const noexcept { return state_->waiting.popped(); }
+bool connection::awaited() const noexcept { return state_->awaited(); }
+
+bool connection::state::awaited() noexcept {
+  if (body.active) return !body.dropped;
+  // Of a line, or of requests that may stay silent, whichever is answered.
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (waiting[i].to != nullptr) return true;
+    if (!waiting[i].quiet) break;
+  }
+  return false;
+}
+
 verdict connection::says() const noexcept { return state_->says; }
 std::chrono::microseconds connection::trusted_idle() const noexcept {
   using std::chrono::microseconds;

@@ -128,7 +128,9 @@ struct connection::state {
   enum class frame : std::uint8_t { proven, unknown, broken };
   [[nodiscard]] frame frame_after(std::string_view rest) noexcept;
 
-  // --- ending: everything in flight fails with this code.
+  // --- connection.cpp
+  [[nodiscard]] bool awaited() noexcept;
+  // Everything in flight fails with this code.
   void fail(errc code, std::string_view why);
   // Because of what the server answered.
   void close_after(std::string_view why);

@@ -1,6 +1,7 @@
 // A shared connection: opening it, filling it, sending, reading, losing it. See async_channel.hpp.
 #include "engine/async_channel.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <string>
 #include <unistd.h>
@@ -125,7 +126,8 @@ void async_channel::dial_on(turn& t) {
       if (watch(link_->io.descriptor())) {
         dial_.reset();
         dial_timer_.cancel();
-        heard_ = link_->last_used = t.now();
+        got_on_ = link_->last_used = t.now();
+        replies_ = link_->wire.replies();
         return send(t);
       }
       end_link();
@@ -179,7 +181,8 @@ void async_channel::pump(turn& t) noexcept {
       return lost(t);
     }
     // The first after a pause may find that the server has left meanwhile.
-    if (link_ != nullptr && load() == 1 && link_->wire.in_flight() == 0 && !is_usable(t)) {
+    if (link_ != nullptr && waiting_.size() + riding_.size() == 1 &&
+        link_->wire.in_flight() == 0 && !is_usable(t)) {
       end_link();
       waiting_.front().fresh = true;
     }
@@ -191,7 +194,7 @@ void async_channel::pump(turn& t) noexcept {
     if (sending_posted_ || writing_) return;
     // A lone request leaves at once. Others are likely to be followed by more.
     if (link_->wire.in_flight() == 0) {
-      heard_ = t.now();
+      got_on_ = t.now();
       send(t);
     } else {
       send_soon();
@@ -235,7 +238,7 @@ void async_channel::fill(turn& t) {
       waiting_.push_back(r);  // no room for all of it: the others' turn
     } else if (r.of->exchange()->quiet() && server_->is_spotless()) {
       wire.abandon(r);
-      engine_.doubt(t, *this);
+      if (!is_chained()) engine_.doubt(t, *this);
       r.leg->finish_unanswered();
       r.settled = true;
       settled_.push_back(r);
@@ -257,7 +260,7 @@ void async_channel::send(turn& t) {
     return pump(t);
   }
   connection& wire = link_->wire;
-  if (wire.in_flight() == 0) heard_ = t.now();
+  if (wire.in_flight() == 0) got_on_ = t.now();
   bool all = true;
   std::size_t before = 0;
   do {
@@ -280,12 +283,21 @@ void async_channel::read(turn& t) {
   bool came = false;
   do {
     came = link_->receive(link::patience::none);
-    if (came) heard_ = link_->last_used = t.now();
+    if (came) link_->last_used = t.now();
   } while (came && !link_->wire.failed() && link_->wire.in_flight() != 0);
+  note_progress(t);
   server_->note_unclaimed(*link_);
   if (link_->wire.failed()) return lost(t);
   collect(t);
   send(t);
+}
+
+void async_channel::note_progress(turn& t) noexcept {
+  const std::uint64_t n = link_->wire.replies();
+  in_long_reply_ = n == replies_;
+  if (in_long_reply_) return;
+  replies_ = n;
+  got_on_ = t.now();
 }
 
 // Tells the engine of the riders that have arrived. What it launches in turn may arrive at once.
@@ -303,7 +315,7 @@ void async_channel::collect(turn& t) noexcept {
     engine_.leg_is_done(t, r);
   }
   collecting_ = false;
-  if (!retiring_ || load() != 0) return;
+  if (!retiring_ || in_use()) return;
   close();
   engine_.forget(t, *this);
 }
@@ -329,15 +341,19 @@ void async_channel::note_late(turn& t, const async_rider& r, std::string_view wh
 }
 
 clock::time_point async_channel::silent_at() const noexcept {
-  return heard_ + engine_.options_.timeout;
+  const bool moves = link_ != nullptr && link_->wire.awaited();
+  return (moves ? std::max(got_on_, link_->last_used) : got_on_) + engine_.options_.timeout;
 }
 
 bool async_channel::suspect(turn& t) noexcept {
-  if (link_ == nullptr || link_->wire.in_flight() == 0) return false;
+  if (!owes()) return false;
+  // Nobody who waits has given up.
+  if (in_use() && link_->wire.abandoned() == 0) return false;
   if (t.now() < silent_at()) return true;
   guarded(t, [&] {
     link_->wire.fail(errc::connection_closed,
-                     "nothing came for " + std::to_string(engine_.options_.timeout.count()) + "ms");
+                     "no reply was completed for " +
+                         std::to_string(engine_.options_.timeout.count()) + "ms");
     lost(t);
   });
   return false;
@@ -395,6 +411,7 @@ void async_channel::break_off(turn& t) noexcept {
 void async_channel::end_link() noexcept {
   unwatch();
   unchain();
+  in_long_reply_ = false;
   if (link_ != nullptr) server_->discard(std::move(link_));
 }
 

@@ -29,8 +29,18 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   async_channel& operator=(const async_channel&) = delete;
 
   [[nodiscard]] const server& to() const noexcept { return *server_; }
-  // How much is on its way over it.
-  [[nodiscard]] std::size_t load() const noexcept { return waiting_.size() + riding_.size(); }
+  // Somebody waits for it, or rides on it.
+  [[nodiscard]] bool in_use() const noexcept { return !waiting_.empty() || !riding_.empty(); }
+  // Replies are owed, be it to those who have left.
+  [[nodiscard]] bool owes() const noexcept {
+    return link_ != nullptr && link_->wire.in_flight() != 0;
+  }
+  // What whoever boards has before it: who waits and rides, and what is owed to those who left.
+  // In the middle of a long reply it is more than anything.
+  [[nodiscard]] std::size_t load() const noexcept {
+    const std::size_t left = link_ != nullptr ? link_->wire.abandoned() : 0;
+    return waiting_.size() + riding_.size() + left + (in_long_reply_ ? SIZE_MAX / 2 : 0);
+  }
 
   // A leg for this server, to be submitted when there is room. Call pump() then.
   void board(async_rider& r) noexcept {
@@ -44,13 +54,17 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void leave(turn& t, async_rider& r, errc code, std::string_view why) noexcept;
   // It leaves because it ran out of time.
   void note_late(turn& t, const async_rider& r, std::string_view why) noexcept;
-  // The engine doubts it: closes the connection if nothing came over it for long. False when there
-  // is nothing to doubt any more.
+  // The engine doubts it: closes the connection if it is no longer of use. False when there is
+  // nothing to doubt any more.
   bool suspect(turn& t) noexcept;
-  // When that will be, if nothing comes.
+  // When that will be: once it has completed no reply for options::timeout. While somebody waits
+  // for the reply whose turn it is, bytes that come are enough.
   [[nodiscard]] clock::time_point silent_at() const noexcept;
   // Closes the connection as soon as nobody uses it any more.
   void retire() noexcept { retiring_ = true; }
+  // The same, and nobody else boards: there is another channel in its place.
+  void replace() noexcept { retiring_ = replaced_ = true; }
+  [[nodiscard]] bool is_replaced() const noexcept { return replaced_; }
   void close() noexcept;
   // In a child of a fork. What the reactor watches is closed here, and not there.
   void close_in_child() noexcept;
@@ -77,6 +91,7 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void send_soon();
   void post_sending();
   void read(turn& t);
+  void note_progress(turn& t) noexcept;
   void collect(turn& t) noexcept;
   void lost(turn& t);
   void break_off(turn& t) noexcept;
@@ -106,7 +121,10 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   bool sending_posted_ = false;
   bool collecting_ = false;
   bool retiring_ = false;
-  clock::time_point heard_{};  // when something came, or when the connection was last idle
+  bool replaced_ = false;
+  bool in_long_reply_ = false;  // what came last was a part of one
+  std::uint64_t replies_ = 0;   // of the connection, so far
+  clock::time_point got_on_{};  // when one was completed, or when the connection was last idle
   chain<async_rider> waiting_;
   chain<async_rider> riding_;
   chain<async_rider> settled_;

@@ -251,7 +251,8 @@ bool async_engine::launch(turn& t, async_record& r) noexcept {
       } else if (!admits(t, r, *s)) {
         legs[i].give_up(errc::server_down, s->why_down(t.now()));
       } else {
-        channel_of(r, legs[i].server()).board(rider);
+        const std::uint32_t at = legs[i].server();
+        (s->is_down() ? channel_for_probe(r, at) : channel_of(r, at)).board(rider);
         ++r.riding;
       }
     } catch (...) {  // no memory
@@ -378,9 +379,9 @@ void async_engine::set_timer(turn& t, clock::time_point when) {
 
 void async_engine::doubt(turn& t, async_channel& c) {
   // A child's timers would set its parent's clock.
-  if (c.is_chained() || forked_) return;
+  if (forked_) return;
   arm(t, c.silent_at());
-  doubted_.push_back(c);
+  if (!c.is_chained()) doubted_.push_back(c);
 }
 
 void async_engine::on_timer(bool in_time) {
@@ -426,13 +427,33 @@ async_channel& async_engine::channel_of(async_record& r, std::uint32_t server) {
   return *known;
 }
 
+// The probe of a server that is down does not wait behind what may be the reason. Whoever is patient
+// keeps the connection, if not too many have done so already.
+async_channel& async_engine::channel_for_probe(async_record& r, std::uint32_t server) {
+  async_channel& c = channel_of(r, server);
+  if (!c.owes()) return c;
+  if (!c.in_use()) {
+    c.close();
+    return c;
+  }
+  const auto& all = channels_[&c.to()];
+  const auto replaced = std::ranges::count_if(all, [](const auto& o) { return o->is_replaced(); });
+  if (static_cast<std::size_t>(replaced) >= limits_.connections) return c;
+  c.replace();
+  unlearn(c);
+  return channel_of(r, server);
+}
+
 async_channel& async_engine::channel_to(const std::shared_ptr<server>& s) {
   auto& all = channels_[s.get()];
   async_channel* best = nullptr;
+  std::size_t kept = 0;
   for (const auto& c : all) {
+    if (c->is_replaced()) continue;
+    ++kept;
     if (best == nullptr || c->load() < best->load()) best = c.get();
   }
-  if (best != nullptr && (best->load() == 0 || all.size() >= limits_.connections)) return *best;
+  if (best != nullptr && (best->load() == 0 || kept >= limits_.connections)) return *best;
   async_channel& made = *all.emplace_back(std::make_shared<async_channel>(*this, s));
   // For a call that began before the server left.
   const auto& now = newest_->set.servers;

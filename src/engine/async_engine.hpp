@@ -225,14 +225,15 @@ class async_engine : public detail::async_core,
   void leave_servers(turn& t, const servers_in_use& s) noexcept;
   static bool admits(turn& t, async_record& r, server& s);
   async_channel& channel_of(async_record& r, std::uint32_t server);
+  async_channel& channel_for_probe(async_record& r, std::uint32_t server);
   void unlearn(const async_channel& gone) noexcept;
   void arm(turn& t, clock::time_point when) {
     if (!armed_ || *armed_ > when) set_timer(t, when);
   }
   void set_timer(turn& t, clock::time_point when);
   void on_timer(bool in_time);
-  // Nobody may be waiting any more for what the connection owes: it is closed once nothing has come
-  // for options::timeout.
+  // Nobody may be waiting any more for what the connection owes: it is closed once it is silent (see
+  // silent_at).
   void doubt(turn& t, async_channel& c);
   void use_newest(turn& t);
   void forget(turn& t, async_channel& c) noexcept;

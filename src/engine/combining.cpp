@@ -163,8 +163,7 @@ void combining::serve(rider& me, std::vector<server::event>& events) {
     // the others let it go first.
     makes_way_ = makes_way_ || (link_ != nullptr && used_ && server_.has_waiters());
     if (makes_way_ && riding_.empty() && link_ != nullptr) {
-      link_->last_used = now;
-      server_.give_back(std::move(link_));
+      let_go(std::move(link_), doubted_, now);
     }
     if (link_ == nullptr && !find_link(me)) return;
     send(now);
@@ -174,9 +173,14 @@ void combining::serve(rider& me, std::vector<server::event>& events) {
     }
     if (!link_->wire.failed() && now >= earliest_) evict(now);
     if (!link_->wire.failed() && now >= silent_at()) {
-      link_->wire.fail(errc::connection_closed, within("nothing came", server_.settings().timeout));
+      link_->wire.fail(errc::connection_closed,
+                       within("no reply was completed", server_.settings().timeout));
     }
-    if (link_->wire.failed()) lose(me, now, events);
+    if (link_->wire.failed()) {
+      lose(me, now, events);
+    } else if (doubted_ && now >= late_at_) {
+      turn_away(now);
+    }
     if (!me.over) ring(release_settled(me));
   }
 }
@@ -212,7 +216,8 @@ bool combining::find_link(rider& me) {
         link_ = std::move(c.idle);
         used_ = false;
         seeks_.store(false, std::memory_order_relaxed);
-        note_heard(now);
+        doubted_ = false;
+        note_progress(now);
         return true;
       }
       server_.give_back(std::move(c.idle));
@@ -243,9 +248,9 @@ void combining::send(clock::time_point now) {
                      verdict::nothing);
   }
   first_ = wire.in_flight() == 0;
-  if (first_) note_heard(now);
+  if (first_) note_progress(now);
   do {
-    while (!makes_way_ && !boarding_.empty() && wire.has_room() && !wire.failed()) {
+    while (may_board() && !boarding_.empty() && wire.has_room() && !wire.failed()) {
       used_ = true;
       rider& r = boarding_.front();
       riding_.push_back(r);
@@ -255,12 +260,20 @@ void combining::send(clock::time_point now) {
       submitting_ = nullptr;
       if (r.leg.done()) r.settle(rider::ending::given);  // refused
     }
-  } while (link_->flush() && !makes_way_ && !boarding_.empty() && wire.has_room());
+  } while (link_->flush() && may_board() && !boarding_.empty() && wire.has_room());
+}
+
+// Once it has completed no reply for a whole timeout, and somebody has waited in vain. While
+// somebody waits for the reply whose turn it is, bytes that come are enough.
+clock::time_point combining::silent_at() const noexcept {
+  if (!doubted_) return clock::time_point::max();
+  return (link_->wire.awaited() ? heard_ : got_on_) + server_.settings().timeout;
 }
 
 clock::time_point combining::wait_and_read() {
   connection& wire = link_->wire;
-  const auto until = std::min(earliest_, silent_at());
+  auto until = std::min(earliest_, silent_at());
+  if (doubted_) until = std::min(until, clock::now() + lateness);
   pollfd p{link_->io.descriptor(),
            static_cast<short>(wire.has_output() ? POLLIN | POLLOUT : POLLIN), 0};
   const timespec left = timespec_of(
@@ -270,8 +283,9 @@ clock::time_point combining::wait_and_read() {
   const auto now = clock::now();
   if (ready && (p.revents & ~POLLOUT) != 0) {
     if (link_->receive(link::patience::none)) {
-      if (std::exchange(first_, false)) crowd_.answer_took(now - heard_);
-      note_heard(now);
+      heard_ = now;
+      if (std::exchange(first_, false)) crowd_.answer_took(now - got_on_);
+      if (wire.replies() != replies_) note_progress(now);
     }
     server_.note_unclaimed(*link_);
   }
@@ -285,7 +299,7 @@ void combining::evict(clock::time_point now) {
     rider& r = riding_.front();
     riding_.push_back(r);
     if (r.deadline <= now) {
-      doubted_ = true;
+      if (!std::exchange(doubted_, true)) late_at_ = now + lateness;
       link_->wire.abandon(r, errc::timeout, within("no answer", r.timeout));
     } else {
       earliest_ = std::min(earliest_, r.deadline);
@@ -301,6 +315,20 @@ void combining::evict(clock::time_point now) {
       earliest_ = std::min(earliest_, r.deadline);
     }
   }
+}
+
+// A reply that its caller gave up on is more than late. Whoever rides waits for it; with nobody on
+// it the connection is of no use.
+void combining::turn_away(clock::time_point now) noexcept {
+  if (riding_.empty()) return let_go(std::move(link_), doubted_, now);
+  while (!boarding_.empty()) boarding_.front().settle(rider::ending::alone);
+}
+
+// The connection goes back to the pool, if nobody there would wait behind such a reply.
+void combining::let_go(std::unique_ptr<link> l, bool owes, clock::time_point now) noexcept {
+  if (owes) l->wire.fail(errc::timeout, "its last call ran out of time");
+  l->last_used = now;
+  server_.give_back(std::move(l));
 }
 
 // The connection has failed, and has told so to those who rode on it.
@@ -365,6 +393,7 @@ void combining::ring(const bits& who) noexcept {
 void combining::hand_over(rider& me) noexcept {
   bits who = release_settled(me);
   std::unique_ptr<link> last;
+  bool owes = false;
   {
     const std::scoped_lock hold(lock_);
     leader_ = nullptr;
@@ -375,15 +404,10 @@ void combining::hand_over(rider& me) noexcept {
       leader_->news.store(rider::word::leads, std::memory_order_release);
     }
     if (leader_ == nullptr) last = std::move(link_);
+    owes = doubted_;
   }
-  if (last != nullptr) {
-    last->last_used = clock::now();
-    // Nobody is left to see whether anything still comes.
-    if (me.how == rider::ending::answered && me.kept.status == errc::timeout) {
-      last->wire.fail(errc::timeout, "its last call ran out of time");
-    }
-    server_.give_back(std::move(last));
-  }
+  // Nobody is left to see whether anything still comes.
+  if (last != nullptr) let_go(std::move(last), owes, clock::now());
   ring(who);
 }
 

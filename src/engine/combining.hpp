@@ -33,6 +33,9 @@ namespace memcxx::engine {
 // The leader also keeps the deadlines of those whose requests it has, so that they sleep without a
 // timer. What is still queued watches its own, unless the leader looks sooner.
 //
+// Behind a reply that its caller gave up on nobody boards. It is likely to be only late; but if it
+// does not come within a moment, those who would board go alone.
+//
 // Threads: safe to share. The lock is for the queue, and never held over a system call.
 class combining {
  public:
@@ -71,17 +74,20 @@ class combining {
   bool find_link(rider& me);
   void take_queue() noexcept;
   void send(clock::time_point now);
+  [[nodiscard]] bool may_board() const noexcept { return !makes_way_ && !doubted_; }
   clock::time_point wait_and_read();
-  [[nodiscard]] clock::time_point silent_at() const noexcept {
-    return doubted_ ? heard_ + server_.settings().timeout : clock::time_point::max();
-  }
+  [[nodiscard]] clock::time_point silent_at() const noexcept;
   void evict(clock::time_point now);
+  void turn_away(clock::time_point now) noexcept;
+  void let_go(std::unique_ptr<link> l, bool owes, clock::time_point now) noexcept;
   void lose(const rider& me, clock::time_point now, std::vector<server::event>& events) noexcept;
   void break_off(rider& me, std::vector<server::event>& events) noexcept;
   void hand_over(rider& me) noexcept;
-  void note_heard(clock::time_point now) noexcept {
-    heard_ = now;
-    doubted_ = false;
+  void note_progress(clock::time_point now) noexcept {
+    got_on_ = heard_ = now;
+    replies_ = link_->wire.replies();
+    doubted_ = doubted_ && link_->wire.abandoned() != 0;
+    late_at_ = now + lateness;
   }
 
   // Who sleeps in a seat is woken with its bit of the seat's bell: many by one system call. Two
@@ -94,6 +100,9 @@ class combining {
 
   // How long a leader waits for one of a crowd's connections before it opens another.
   static constexpr std::chrono::milliseconds moment{1};
+  // How long those who would board wait for a reply that its caller gave up on, and how often a
+  // leader looks who else would.
+  static constexpr std::chrono::milliseconds lateness{10};
 
   server& server_;
   crowd crowd_;
@@ -115,11 +124,14 @@ class combining {
   chain<rider> settled_;          // to be woken
   rider* submitting_ = nullptr;   // whose leg is being filled
   clock::time_point earliest_{};  // no deadline of those that board or ride is before it
-  clock::time_point heard_{};     // when something came, or when the connection was last idle
+  clock::time_point got_on_{};    // when a reply was completed, or the connection was last idle
+  clock::time_point heard_{};     // when something came
+  std::uint64_t replies_ = 0;     // of the connection, so far
   bool used_ = false;             // something went over it
   bool makes_way_ = false;        // nothing more does, because others wait for it
   bool first_ = false;            // what was sent last was alone on its way
-  bool doubted_ = false;          // somebody has waited in vain since something came
+  bool doubted_ = false;          // a reply is owed to somebody who has left
+  clock::time_point late_at_{};   // when it is more than late
   link* left_in_fork_ = nullptr;  // the parent's, in use by one of its threads
 };
 

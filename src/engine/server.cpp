@@ -103,6 +103,7 @@ void server::failed(const error& why, clock::time_point began, clock::time_point
 
 void server::tell(routing::health::change c, const error& why, std::vector<event>& out) {
   set_mood(held_against, !health_.is_spotless());
+  set_mood(down, health_.is_down());
   if (why != errc::ok) last_failure_ = why.message();
   if (c == routing::health::change::none) return;
   const bool up = c == routing::health::change::came_up;

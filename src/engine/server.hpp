@@ -59,6 +59,10 @@ class server final : private fork_guarded {
   [[nodiscard]] bool is_spotless() const noexcept {
     return (mood_.load(std::memory_order_acquire) & held_against) == 0;
   }
+  // Who is admitted now is the probe.
+  [[nodiscard]] bool is_down() const noexcept {
+    return (mood_.load(std::memory_order_acquire) & down) != 0;
+  }
   [[nodiscard]] bool needs_flush() const noexcept {
     return options_.flush_on_reconnect && suspect_.load(std::memory_order_relaxed);
   }
@@ -136,8 +140,10 @@ class server final : private fork_guarded {
   void tell(routing::health::change c, const error& why, std::vector<event>& out);
   void retire(link& l) noexcept;
   [[nodiscard]] bool serves(link& l, clock::time_point now) const noexcept {
-    // Over an old connection items would be read before they are flushed.
-    return !needs_flush() && !is_out_of_date(l, now) && l.is_sound(now);
+    // Over an old connection items would be read before they are flushed. And a probe does not wait
+    // behind what may be the reason why the server is down.
+    const bool waits_behind = is_down() && l.wire.in_flight() != 0;
+    return !needs_flush() && !waits_behind && !is_out_of_date(l, now) && l.is_sound(now);
   }
   claim take(clock::time_point now, std::size_t most, std::vector<std::unique_ptr<link>>& dead);
   void note_freed() noexcept;
@@ -176,8 +182,9 @@ class server final : private fork_guarded {
   std::shared_ptr<transport::lookup> lookup_;
   routing::health health_;
   std::string last_failure_;
-  // One byte for both: the common case costs one look, and no lock.
-  enum mood : std::uint8_t { held_against = 1, crowded = 2 };
+  // One byte for all: the common case costs one look, and no lock. Who is down has something held
+  // against it.
+  enum mood : std::uint8_t { held_against = 1, crowded = 2, down = 4 };
   void set_mood(mood which, bool yes) noexcept {
     if (yes) {
       mood_.fetch_or(which, std::memory_order_release);

@@ -464,7 +464,7 @@ TEST(deadlines, a_slow_connection_stays) {
     for (;;) p.dribble(wire::hit(wire::read(p), "v"), 4ms);
   });
   net::io_context io;
-  async_client cache(io, async_settings(server.address(), protocol_choice::classic, 120ms));
+  async_client cache(io, async_settings(server.address(), protocol_choice::classic, 1s));
   run_to_end(io, [&]() -> net::awaitable<void> {
     int timeouts = 0;
     for (int i = 0; i < 5; ++i) {

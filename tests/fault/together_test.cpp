@@ -8,7 +8,6 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <random>
-#include <sched.h>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -18,6 +17,7 @@
 
 #include "../support/clients.hpp"
 #include "../support/memcached_server.hpp"
+#include "../support/one_core.hpp"
 #include "../support/scripted_server.hpp"
 #include "../support/wire.hpp"
 
@@ -52,26 +52,6 @@ using namespace std::chrono_literals;
 constexpr auto slack = 500ms;
 constexpr auto hang = 5s;
 constexpr std::size_t many = 64;
-
-// What a client believes about its processors.
-class one_core {
- public:
-  one_core() {
-    ::sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    for (std::size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i) {
-      if (CPU_ISSET(i, &before_)) CPU_SET(i, &one);
-    }
-    ::sched_setaffinity(0, sizeof one, &one);
-  }
-  ~one_core() { ::sched_setaffinity(0, sizeof before_, &before_); }
-  one_core(const one_core&) = delete;
-  one_core& operator=(const one_core&) = delete;
-
- private:
-  cpu_set_t before_;
-};
 
 // With too few connections those that find none go together; in a crowd all do.
 enum class reason : std::uint8_t { few_connections, crowd };

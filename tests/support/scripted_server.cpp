@@ -123,10 +123,10 @@ void peer::send_split(std::string_view bytes, std::initializer_list<std::size_t>
   send(bytes.substr(from));
 }
 
-void peer::dribble(std::string_view bytes, std::chrono::milliseconds pause) {
-  for (const char& c : bytes) {
+void peer::pour(std::string_view bytes, std::size_t piece, std::chrono::milliseconds pause) {
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size()))) {
     wait(pause);
-    send(std::string_view(&c, 1));
+    send(bytes.substr(0, piece));
   }
 }
 

@@ -46,8 +46,9 @@ class peer {
   void send_outside_cut(std::string_view bytes) { send_all(fd_, bytes); }
   // Sends in pieces that end at these positions, each on its own.
   void send_split(std::string_view bytes, std::initializer_list<std::size_t> at);
-  // One byte at a time, with a pause before each.
-  void dribble(std::string_view bytes, std::chrono::milliseconds pause);
+  // In pieces of this size, with a pause before each: a slow path. Byte by byte: a drip.
+  void pour(std::string_view bytes, std::size_t piece, std::chrono::milliseconds pause);
+  void dribble(std::string_view bytes, std::chrono::milliseconds pause) { pour(bytes, 1, pause); }
   void wait(std::chrono::milliseconds time);
 
   // After so many more bytes, the connection ends with a FIN and the script with it.
