@@ -24,7 +24,7 @@ namespace memcxx {
 struct item_attributes {
   std::uint32_t flags = 0;
   std::uint64_t cas = 0;                            // for cas(); 0: not told
-  std::optional<std::chrono::seconds> ttl;          // left to live; -1s: never expires
+  std::optional<std::chrono::seconds> ttl;          // left to live; -1s: for ever, 0s: expired
   std::optional<std::chrono::seconds> last_access;  // since it was last read
   std::optional<bool> hit_before;                   // read since it was stored
   std::optional<std::uint64_t> size;                // bytes
@@ -59,7 +59,8 @@ struct counter {
 // The outcome of verbs that have nothing to tell but success.
 struct done {};
 
-// A statistic: a number where the server printed one, else its text.
+// A statistic: a number where the server printed one, else its text. A whole number beyond 64 bits
+// stays text.
 using stat_value = std::variant<std::uint64_t, std::int64_t, double, std::string>;
 using statistics = std::map<std::string, stat_value, std::less<>>;
 

@@ -50,7 +50,8 @@ refusal put_read(std::string_view key, const get_options& o, request& out) noexc
   return put_ttl(o.recache, out.recache_ttl);
 }
 
-// A number where it is one, with its sign and fraction; anything else stays text.
+// A number where it is one, with its sign and fraction; anything else stays text. So does a whole
+// number beyond 64 bits: as a double it would lose digits.
 stat_value typed(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto whole = [end](const std::from_chars_result& r) {
@@ -62,7 +63,10 @@ stat_value typed(std::string_view text) {
     std::int64_t i = 0;
     if (whole(std::from_chars(text.data(), end, i))) return i;
     double d = 0;
-    if (whole(std::from_chars(text.data(), end, d, std::chars_format::fixed))) return d;
+    const bool has_fraction = text.find('.') != std::string_view::npos;
+    if (has_fraction && whole(std::from_chars(text.data(), end, d, std::chars_format::fixed))) {
+      return d;
+    }
   }
   return std::string(text);
 }

@@ -127,14 +127,15 @@ bool connection::state::deliver_one() {
   if (p.kind == reply_kind::value) return begin_body(p, r);
   if (p.kind == reply_kind::stat) {
     stat_bytes += p.head_size;
-    if (stat_bytes > most_stat_bytes) {
-      fail(errc::protocol_error, "statistics without end");
+    if (stat_bytes > most_stat_bytes || ++stat_lines > most_stat_lines) {
+      fail(errc::protocol_error, "statistics without end: over " + std::to_string(most_stat_lines) +
+                                     " lines or " + std::to_string(most_stat_bytes >> 20) + " MiB");
       return false;
     }
     r.more = true;
     answer(waiting.front(), r);
   } else {
-    stat_bytes = 0;
+    stat_bytes = stat_lines = 0;
     finish(r);
   }
   in.consume(p.head_size);

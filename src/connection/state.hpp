@@ -204,8 +204,13 @@ struct connection::state {
   std::size_t line_cursor = 0;              // where in its line the next value is expected
   std::array<protocol::response, 2> items;  // of deliver_items
   protocol::response reply;                 // of deliver_one, and of what was asked
-  std::size_t stat_bytes = 0;               // of the statistics that are being answered
-  static constexpr std::size_t most_stat_bytes = std::size_t{64} << 20;
+  // Of the statistics that are being answered. The longest that a server has to tell is "conns":
+  // four lines, 140 bytes, for each of 65,536 connections, and 24 bytes a line in binary. A
+  // "cachedump" is cut off at 2 MiB by memcached itself.
+  std::size_t stat_bytes = 0;
+  std::size_t stat_lines = 0;
+  static constexpr std::size_t most_stat_bytes = std::size_t{16} << 20;
+  static constexpr std::size_t most_stat_lines = std::size_t{1} << 18;
 
   // A value that is being read, of waiting[current].
   struct body {

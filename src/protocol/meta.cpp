@@ -220,6 +220,13 @@ bool read_token(reader& in, Field& out, std::uint64_t most) noexcept {
   return true;
 }
 
+// memcached counts seconds in 32 bits without a sign: an item that is told after it expired (a gat
+// or a vivify with a ttl in the past) has a few less than 2^32 left to live. It has none.
+template <class Seconds>
+constexpr Seconds unless_wrapped(Seconds n) noexcept {
+  return n > INT32_MAX && n <= UINT32_MAX ? 0 : n;
+}
+
 // Reads one return flag with its token. Flags that are not known are let pass: newer servers have
 // more of them. Empty when fine, else what is wrong.
 std::string_view read_flag(char flag, reader& in, response& r) noexcept {
@@ -242,9 +249,13 @@ std::string_view read_flag(char flag, reader& in, response& r) noexcept {
         r.ttl = -1;
         return "";
       }
-      return read_token(in, r.ttl, INT64_MAX) ? "" : "a flag t that is no number";
+      if (!read_token(in, r.ttl, INT64_MAX)) return "a flag t that is no number";
+      r.ttl = unless_wrapped(*r.ttl);
+      return "";
     case 'l':
-      return read_token(in, r.last_access, UINT64_MAX) ? "" : "a flag l that is no number";
+      if (!read_token(in, r.last_access, INT64_MAX)) return "a flag l that is no number";
+      r.last_access = unless_wrapped(*r.last_access);
+      return "";
     case 's':
       return read_token(in, r.size, UINT64_MAX) ? "" : "a flag s that is no number";
     case 'h':

@@ -193,6 +193,8 @@ TEST(commands_test, statistics_are_numbers_where_the_server_printed_one) {
   tell("pid", "42");
   tell("big", "18446744073709551615");
   tell("neg", "-7");
+  tell("least", "-9223372036854775808");
+  tell("long", "1.500000000000000000000000");
   tell("rusage", "1.250000");
   tell("version", "1.6.18");
   tell("empty", "");
@@ -200,8 +202,18 @@ TEST(commands_test, statistics_are_numbers_where_the_server_printed_one) {
   tell("dash", "-");
   tell("path", "/a b");
   tell("pid", "43");
+  // What does not fit in 64 bits keeps its digits.
+  const std::initializer_list<std::string_view> wide = {
+      "18446744073709551616", "-9223372036854775809", "340282366920938463463374607431768211456",
+      "00000000000000000000000000000000000000000000000000000000000000018446744073709551616"};
+  for (const std::string_view digits : wide) tell(digits, digits);
   commands::stats::read(response{}, out);  // the end
-  EXPECT_EQ(out.size(), 9u);
+  EXPECT_EQ(out.size(), 11u + wide.size());
+  for (const std::string_view digits : wide) {
+    EXPECT_EQ(out[std::string(digits)], stat_value(std::string(digits)));
+  }
+  EXPECT_EQ(out["least"], stat_value(INT64_MIN));
+  EXPECT_EQ(out["long"], stat_value(1.5));
   EXPECT_EQ(out["pid"], stat_value(std::uint64_t{43}));
   EXPECT_EQ(out["big"], stat_value(UINT64_MAX));
   EXPECT_EQ(out["neg"], stat_value(std::int64_t{-7}));

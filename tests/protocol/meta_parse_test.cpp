@@ -164,6 +164,22 @@ TEST(meta_parse, bad_flags) {
   EXPECT_EQ(whole("HD t9223372036854775807\r\n").r.ttl, INT64_MAX);
 }
 
+// memcached subtracts without a sign: an item that expired k seconds ago has 2^32 - k to live.
+TEST(meta_parse, a_time_that_wrapped_is_none) {
+  for (const char* wrapped : {"2147483648", "4294966128", "4294967294", "4294967295"}) {
+    const seen s = whole(std::string("VA 1 t") + wrapped + " l" + wrapped + " W\r\n");
+    EXPECT_EQ(s.r.ttl, 0) << wrapped;
+    EXPECT_EQ(s.r.last_access, 0u) << wrapped;
+    EXPECT_TRUE(s.r.won);
+    EXPECT_EQ(whole(std::string("HD t") + wrapped + "\r\n").r.ttl, 0) << wrapped;
+  }
+  EXPECT_EQ(whole("HD t2147483647 l2147483647\r\n").r.ttl, INT32_MAX);
+  EXPECT_EQ(whole("HD t2147483647 l2147483647\r\n").r.last_access, 2147483647u);
+  EXPECT_EQ(whole("HD t4294967296\r\n").r.ttl, 4294967296) << "nothing of 32 bits";
+  EXPECT_EQ(whole("HD t0\r\n").r.ttl, 0);
+  EXPECT_EQ(whole("HD t-1\r\n").r.ttl, -1);
+}
+
 TEST(meta_parse, anything_else_is_malformed) {
   for (const char* bad : {"\r\n", "\n", "HD\n", "hd\r\n", "HDX\r\n", "XX\r\n", "H\r\n", "END\r\n",
                           "STORED\r\n", "VALUE k 0 1\r\n", "10\r\n", "NOT_FOUND\r\n", "EXISTS\r\n",

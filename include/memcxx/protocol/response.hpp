@@ -30,7 +30,7 @@ struct response {
   std::uint32_t opaque = 0;
   std::uint64_t cas = 0;
   std::uint64_t number = 0;                  // incr, decr: the new value
-  std::optional<std::int64_t> ttl;           // seconds; -1 never expires
+  std::optional<std::int64_t> ttl;           // seconds; -1 never expires, 0 has expired
   std::optional<std::uint64_t> last_access;  // seconds
   std::optional<bool> hit_before;
   std::optional<std::uint64_t> size;  // bytes

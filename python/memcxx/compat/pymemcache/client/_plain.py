@@ -10,7 +10,7 @@ import socket
 import time
 from typing import Any, Callable, Dict, Sequence
 
-from ..._plain import PlainSocket
+from ..._plain import MOST_BYTES, MOST_LINES, PlainSocket
 from ..exceptions import (
     MemcacheClientError,
     MemcacheIllegalInputError,
@@ -70,7 +70,8 @@ def raise_errors(line: bytes, command: bytes) -> None:
         raise MemcacheServerError(line.partition(b" ")[2])
 
 
-def ask(server: ServerSpec, timeout: float, command: bytes, until: bytes) -> bytes:
+def ask(server: ServerSpec, timeout: float, command: bytes, until: bytes,
+        longest: int = _LONGEST_ANSWER) -> bytes:
     """Sends a command's line, and returns the answer up to `until`, without it.
 
     `timeout`: seconds, for all of it. An error line of the server ends the answer, too, and raises.
@@ -99,8 +100,8 @@ def ask(server: ServerSpec, timeout: float, command: bytes, until: bytes) -> byt
             if not piece:
                 raise MemcacheUnexpectedCloseError("the connection ended before the whole answer")
             answer += piece
-            if len(answer) > _LONGEST_ANSWER:
-                raise MemcacheUnknownError(f"more than {_LONGEST_ANSWER} bytes")
+            if len(answer) > longest:
+                raise MemcacheUnknownError(f"more than {longest} bytes")
     finally:
         plain.close()
 
@@ -113,7 +114,9 @@ def statistics(server: ServerSpec, timeout: float, groups: Sequence[Any]) -> Dic
             raise MemcacheIllegalInputError(f"not a word of a command: {word!r}")
     # "stats reset" answers RESET alone, and everything else ends with END.
     end = b"RESET\r\n" if words == [b"reset"] else b"END\r\n"
-    answer = ask(server, timeout, b" ".join([b"stats", *words]), end)
+    answer = ask(server, timeout, b" ".join([b"stats", *words]), end, MOST_BYTES)
+    if answer.count(b"\r\n") > MOST_LINES:
+        raise MemcacheUnknownError(f"more than {MOST_LINES} lines")
     out: Dict[bytes, Any] = {}
     for line in answer.split(b"\r\n"):
         word, _, rest = line.partition(b" ")
