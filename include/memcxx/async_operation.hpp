@@ -29,8 +29,8 @@ namespace memcxx {
 // What an asynchronous client may have under way, beside options.
 struct async_options {
   std::size_t connections = 1;  // to each server; all callers share them
-  // Requests, and bytes of keys and values, that wait or are in flight. With one more, its call
-  // ends at once with errc::overloaded.
+  // Requests, and bytes of keys and values, that wait or are in flight. A call that brings one more
+  // ends at once with errc::overloaded, unless nothing else is under way.
   std::size_t max_requests = 100'000;
   std::size_t max_bytes = std::size_t{256} << 20;
 };

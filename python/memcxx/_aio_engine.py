@@ -112,8 +112,8 @@ class Engine:
             requests += leg.open
             for ask in leg.asks:
                 size += ask.request.size
-        if (self._requests + requests > self._max_requests or
-                self._bytes + size > self._max_bytes):
+        if self._requests and (self._requests + requests > self._max_requests or
+                               self._bytes + size > self._max_bytes):
             for leg in legs:
                 leg.give_up("overloaded", "max_requests or max_bytes are under way")
             return

@@ -33,6 +33,19 @@ def _done(reply: Reply, no: Sequence[str]) -> bool:
     raise reply.error()
 
 
+def _many(given: Iterable[Any]) -> List[Any]:
+    """What is of many, as it is now; one key alone would be taken for its characters."""
+    if isinstance(given, (str, bytes)):
+        raise TypeError("many are a list or another iterable, and not one str or bytes")
+    return list(given)
+
+
+def _pairs(given: Mapping[Key, Any]) -> Dict[Key, Any]:
+    if not hasattr(given, "keys"):
+        raise TypeError("many are a mapping: {key: value}")
+    return dict(given)
+
+
 def _undone(replies: Iterable[Tuple[Key, Reply]]) -> Dict[Key, Any]:
     """{key: what the verb for one key would have answered or raised, when that is not True}"""
     return {key: False if reply.status in _NO["store"] else reply.error()
@@ -83,7 +96,7 @@ class Verbs:
 
     def get_many(self, keys: Iterable[Key], errors_too: bool = False) -> Steps:
         """{key: value} of the hits; what failed raises, or is its exception."""
-        keys = list(keys)
+        keys = _many(keys)
         asks = [self._try("get", key, long=True) for key in keys]
         yield from self._all(asks, run=True)
         found: Dict[Key, Any] = {}
@@ -152,7 +165,7 @@ class Verbs:
     def get_many_raw(self, keys: Iterable[Key], cas: bool = False,
                      errors_too: bool = False) -> Steps:
         """{key: (bytes, flags, cas)} of the hits; what failed raises, or is its exception."""
-        keys = list(keys)
+        keys = _many(keys)
         asks = [self._try("get", key, want_cas=cas) for key in keys]
         yield from self._all(asks, run=True)
         found: Dict[Key, Any] = {}
@@ -175,7 +188,7 @@ class Verbs:
 
     def set_many_raw(self, entries: Iterable[Tuple[Key, bytes, int]], ttl: Any = 0) -> Steps:
         """{key: exception} of those that were not stored."""
-        entries = list(entries)
+        entries = _many(entries)
         asks = [self._try("set", key, value=value, flags=flags, ttl=ttl)
                 for key, value, flags in entries]
         yield from self._all(asks)
@@ -200,7 +213,7 @@ class Verbs:
 
     def delete_many(self, keys: Iterable[Key]) -> Steps:
         """{key: False or exception} of those that were not deleted; False: there was no item."""
-        keys = list(keys)
+        keys = _many(keys)
         asks = [self._try("remove", key, long=True) for key in keys]
         yield from self._all(asks)
         return _undone((key, ask.reply) for key, ask in zip(keys, asks))
@@ -223,10 +236,10 @@ class Verbs:
 
     def flush_all(self, delay: float = 0) -> Steps:
         """Drops everything, after `delay` seconds."""
-        seconds = math.ceil(delay)
-        if seconds < 0:
+        if not delay >= 0:
             raise errors.InvalidArgument("flush: the delay is negative")
-        return (yield from self._everywhere("flush", number=seconds))
+        # Beyond what a ttl may be it is refused; here it has to be a whole number.
+        return (yield from self._everywhere("flush", number=math.ceil(min(delay, 1e12))))
 
     def stats(self, group: str = "", text: bool = False) -> Steps:
         """{server: {name: int, float or str}}; with `text` every value as the server wrote it."""
@@ -322,7 +335,7 @@ class Verbs:
     def _store_many(self, verb: str, pairs: Mapping[Key, Any], ttl: Any,
                     min_compress: Optional[int]) -> Steps:
         stores = [(key, *self._store(verb, key, value, ttl, 0, min_compress, errors_too=True))
-                  for key, value in pairs.items()]
+                  for key, value in _pairs(pairs).items()]
         failed = {key: ask for key, ask, _ in stores if isinstance(ask, errors.Error)}
         stores = [s for s in stores if s[0] not in failed]
         pieces = [piece for _, _, its in stores for piece in its]

@@ -8,6 +8,7 @@ read as that client does; only the dialects of clients that pickle will pickle.
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
@@ -16,7 +17,24 @@ from .dialects import picklers
 from .errors import Error, InvalidArgument, NotSupported
 
 Key = Union[str, bytes]
-_TIMES = {"timeout", "connect_timeout", "retry_min", "retry_max", "gutter_ttl"}
+#: seconds, or a timedelta
+Seconds = Union[float, timedelta]
+#: options that are times, and how many days they may be at most
+_TIMES = {"timeout": 1, "connect_timeout": 1, "retry_min": 1, "retry_max": 1, "gutter_ttl": 30}
+
+
+def seconds_of(name: str, value: Seconds) -> float:
+    """What the core takes for this option; less than a millisecond counts as one."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"{name} is a number of seconds or a timedelta, "
+                        f"not {type(value).__name__}")
+    seconds = float(seconds)
+    days = _TIMES[name]
+    if not 0 < seconds <= days * 86_400:  # nor is it no number at all
+        raise InvalidArgument(f"{name} of {value} is not more than 0 and at most {days} "
+                              f"day{'s' if days > 1 else ''}")
+    return max(seconds, 0.001)
 
 
 def build_uri(servers: Union[str, Sequence[str]], options: Mapping[str, Any]) -> str:
@@ -28,8 +46,8 @@ def build_uri(servers: Union[str, Sequence[str]], options: Mapping[str, Any]) ->
             continue
         if isinstance(value, bool):
             text = "true" if value else "false"
-        elif name in _TIMES and isinstance(value, (int, float)):
-            text = f"{max(1, round(value * 1000))}ms"
+        elif name in _TIMES and not isinstance(value, str):
+            text = f"{round(seconds_of(name, value) * 1000)}ms"
         elif isinstance(value, (list, tuple)):
             text = ",".join(value)
         else:
@@ -114,14 +132,14 @@ class Client(_core.Client):
     # get, gat, get_item, get_many, set, set_many, add_many, delete, delete_many, touch, incr, decr
     # and what is for every server come from the extension as they are.
 
-    def within(self, timeout: float) -> "Client":
-        """The same client with another timeout for whole calls, in seconds."""
+    def within(self, timeout: Seconds) -> "Client":
+        """The same client with another timeout for whole calls: seconds, or a timedelta."""
         if type(self) is Client and _core.greenlets_are_here():
             green = _instead(self)
             if green is not None:
                 return green.within(timeout)
         other = _core.Client.__new__(type(self))
-        _core.Client.__init__(other, self, timeout)
+        _core.Client.__init__(other, self, seconds_of("timeout", timeout))
         vars(other).update(vars(self))
         return other
 

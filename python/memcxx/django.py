@@ -15,11 +15,13 @@ Never here: values, servers, connections; they are memcxx.Client's.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import re
 import threading
 import time
 import weakref
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from asgiref.sync import sync_to_async
 from django.core.cache.backends.base import (
@@ -40,8 +42,41 @@ _making = threading.Lock()
 
 #: OPTIONS that are Django's own
 _OF_DJANGO = ("MAX_ENTRIES", "CULL_FREQUENCY")
+#: PyMemcacheCache's that ask for what is always so
+_NOT_NEEDED = ("no_delay", "use_pooling")
 #: the protocols' last second, 2038-01-19
 _LAST = 2**31 - 1
+
+
+#: when the call ends that is made of several of the client's
+_ends: "contextvars.ContextVar[Optional[float]]" = contextvars.ContextVar("_ends", default=None)
+
+
+def _untimed(compute: Callable[[], Any]) -> Callable[[], Any]:
+    """The same function; what it takes is not the cache's time, and what it asks has its own."""
+    def call() -> Any:
+        ends = _ends.get()
+        begun = time.monotonic()
+        _ends.set(None)
+        try:
+            return compute()
+        finally:
+            _ends.set(None if ends is None else ends + time.monotonic() - begun)
+    return call
+
+
+def _understood(options: Mapping[str, Any]) -> Dict[str, Any]:
+    """OPTIONS as memcxx.Client's: those of PyMemcacheCache, too."""
+    out = {name: value for name, value in options.items()
+           if name not in _OF_DJANGO and name not in _NOT_NEEDED}
+    if out.pop("ignore_exc", False):
+        out.setdefault("on_error", "miss")
+    pool_size = out.pop("max_pool_size", None)
+    if pool_size is not None:
+        out.setdefault("pool_size", pool_size)
+    if out.setdefault("dialect", "pymemcache") == "pymemcache":
+        out.setdefault("distribution", "pymemcache")
+    return out
 
 
 def _shared_client(servers: List[str], options: Mapping[str, Any]) -> Client:
@@ -57,7 +92,9 @@ class MemcxxCache(BaseCache):
     """LOCATION: a server, several separated by "," or ";", or a list: "host:port", "unix:/path".
 
     OPTIONS are memcxx.Client's. `dialect` is "pymemcache" unless given, and with it `distribution`;
-    for data of PyLibMCCache: dialect="pylibmc", distribution="libmemcached-modula".
+    for data of PyLibMCCache: dialect="pylibmc", distribution="libmemcached-modula". Of
+    PyMemcacheCache's ignore_exc (on_error="miss") and max_pool_size (pool_size) are understood, and
+    no_delay and use_pooling, which are always so.
 
     A server that fails raises memcxx.errors (which are ConnectionError or TimeoutError); with
     on_error="miss" it reads as empty. Threads: safe to share. Connections stay open between
@@ -67,12 +104,29 @@ class MemcxxCache(BaseCache):
     def __init__(self, server: Any, params: Dict[str, Any]) -> None:
         super().__init__(params)
         names = re.split("[;,]", server) if isinstance(server, str) else list(server)
-        options = {name: value for name, value in (params.get("OPTIONS") or {}).items()
-                   if name not in _OF_DJANGO}
-        if options.setdefault("dialect", "pymemcache") == "pymemcache":
-            options.setdefault("distribution", "pymemcache")
+        options = _understood(params.get("OPTIONS") or {})
         servers = [f"unix:{name}" if name.startswith("/") else name for name in names]
-        self._cache = _shared_client(servers, options)
+        self._client = _shared_client(servers, options)
+
+    @property
+    def _cache(self) -> Client:
+        """The client, with what is left of the call's time."""
+        ends = _ends.get()
+        if ends is None:
+            return self._client
+        return self._client.within(max(ends - time.monotonic(), 0.001))
+
+    @contextlib.contextmanager
+    def _one_call(self) -> Iterator[None]:
+        """What is asked in here has one deadline."""
+        if _ends.get() is not None:
+            yield
+            return
+        _ends.set(time.monotonic() + self._client.timeout)
+        try:
+            yield
+        finally:
+            _ends.set(None)
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> Optional[int]:
         """The ttl: None for never, -1 for at once. What ends after 2038-01-19 never does."""
@@ -100,13 +154,14 @@ class MemcxxCache(BaseCache):
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT,
             version: Optional[int] = None) -> None:
         name = self.make_and_validate_key(key, version)
-        try:
-            stored = self._cache.set(name, value, self.get_backend_timeout(timeout))
-        except errors.ValueTooLarge:
-            self._cache.delete(name)
-            raise
-        if not stored:
-            self._cache.delete(name)  # rather nothing than the old value
+        with self._one_call():
+            try:
+                stored = self._cache.set(name, value, self.get_backend_timeout(timeout))
+            except errors.ValueTooLarge:
+                self._cache.delete(name)
+                raise
+            if not stored:
+                self._cache.delete(name)  # rather nothing than the old value
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT,
               version: Optional[int] = None) -> bool:
@@ -125,11 +180,13 @@ class MemcxxCache(BaseCache):
                  version: Optional[int] = None) -> List[Any]:
         """The keys that were not stored."""
         given = {self.make_and_validate_key(key, version): key for key in data}
-        failed = self._cache.set_many({name: data[key] for name, key in given.items()},
-                                      self.get_backend_timeout(timeout))
-        too_large = [name for name, why in failed.items() if isinstance(why, errors.ValueTooLarge)]
-        if too_large:
-            self._cache.delete_many(too_large)
+        with self._one_call():
+            failed = self._cache.set_many({name: data[key] for name, key in given.items()},
+                                          self.get_backend_timeout(timeout))
+            too_large = [name for name, why in failed.items()
+                         if isinstance(why, errors.ValueTooLarge)]
+            if too_large:
+                self._cache.delete_many(too_large)
         return [given[name] for name in failed]
 
     def delete_many(self, keys: Iterable[Any], version: Optional[int] = None) -> None:
@@ -146,6 +203,28 @@ class MemcxxCache(BaseCache):
         if count is None:
             raise ValueError(f"there is no key {key!r}")
         return count
+
+    # Django's own are right, but for their time: they ask several times.
+
+    def get_or_set(self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT,
+                   version: Optional[int] = None) -> Any:
+        with self._one_call():
+            default = _untimed(default) if callable(default) else default
+            return super().get_or_set(key, default, timeout, version)
+
+    def incr_version(self, key: Any, delta: int = 1, version: Optional[int] = None) -> int:
+        with self._one_call():
+            return super().incr_version(key, delta, version)
+
+    async def aget_or_set(self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT,
+                          version: Optional[int] = None) -> Any:
+        with self._one_call():
+            default = _untimed(default) if callable(default) else default
+            return await super().aget_or_set(key, default, timeout, version)
+
+    async def aincr_version(self, key: Any, delta: int = 1, version: Optional[int] = None) -> int:
+        with self._one_call():
+            return await super().aincr_version(key, delta, version)
 
     def clear(self) -> None:
         for outcome in self._cache.flush_all().values():

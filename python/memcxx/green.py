@@ -14,6 +14,7 @@ from typing import Any, Callable, List, Optional, Sequence, Union
 from . import _core
 from ._green_engine import Engine
 from ._verbs import Key, Verbs  # noqa: F401
+from .client import Seconds, seconds_of
 from .errors import Error
 
 __all__ = ["Client"]
@@ -97,10 +98,10 @@ class Client:
     verbosity = _waited(Verbs.verbosity)
     delete_everywhere = _waited(Verbs.delete_everywhere)
 
-    def within(self, timeout: float) -> "Client":
-        """The same client with another timeout for whole calls, in seconds."""
+    def within(self, timeout: Seconds) -> "Client":
+        """The same client with another timeout for whole calls: seconds, or a timedelta."""
         other = copy.copy(self)
-        other._timeout = max(timeout, 0.001)
+        other._timeout = seconds_of("timeout", timeout)
         return other
 
     @property

@@ -1,5 +1,5 @@
-// What the core calls back when a server goes down or comes up, and which Python objects a client
-// keeps, for the garbage collector.
+// What the core calls back: when a server goes down or comes up, and when a signal may have come
+// while a call waits. And which Python objects a client keeps, for the garbage collector.
 // Never here: when that happens.
 #pragma once
 

@@ -76,12 +76,11 @@ nb::handle item_of(nb::handle tuple, std::size_t i) {
   return NB_TUPLE_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
 }
 
-// What `within` was given; the core has no shorter and no longer ones.
+// What `within` was given; the package has checked it.
 std::chrono::milliseconds timeout_of(double seconds) {
-  constexpr double longest = 86'400;
-  if (!(seconds > 0)) return std::chrono::milliseconds(1);
+  if (!(seconds > 0)) raise(error(errc::invalid_argument, "a timeout is more than 0"));
   return std::chrono::ceil<std::chrono::milliseconds>(
-      std::chrono::duration<double>(std::min(seconds, longest)));
+      std::chrono::duration<double>(std::min(seconds, 86'400.0)));
 }
 
 std::optional<verb> store_verb(std::string_view name) {
@@ -111,12 +110,12 @@ class py_client {
       : pickling_{std::move(dumps), std::move(loads)},
         callbacks_(std::move(on_down), std::move(on_up)),
         client_(make(servers, callbacks_)),
-        timeout_(client_.settings().timeout) {}
+        timeout_(std::chrono::duration<double>(client_.settings().timeout).count()) {}
 
-  py_client(const py_client& other, std::chrono::milliseconds timeout)
+  py_client(const py_client& other, double timeout)
       : pickling_(other.pickling_),
         callbacks_(other.callbacks_),
-        client_(other.client_.within(timeout)),
+        client_(other.client_.within(timeout_of(timeout))),
         timeout_(timeout),
         minds_greenlets_(other.minds_greenlets_) {}
 
@@ -163,14 +162,12 @@ class py_client {
     const auto whole = one.commands();
     return is_done(unlocked([&] { return client_.execute(whole.front()); }), no);
   }
-  nb::dict store_many(verb op, nb::dict pairs, nb::handle live,
+  nb::dict store_many(verb op, nb::handle pairs, nb::handle live,
                       std::optional<std::size_t> min_compress) {
     // Silence is success; but of an add the answer is wanted.
     const store_options o{
         .ttl = to_ttl(live), .quiet = op == verb::set, .min_compress = min_compress};
-    // A copy of one's own keeps keys and values, whatever becomes of the dict meanwhile.
-    const nb::object mine = nb::steal(PyDict_Copy(pairs.ptr()));
-    if (!mine.is_valid()) throw nb::python_error();
+    const nb::object mine = pairs_of(pairs);
     const std::size_t n = nb::len(mine);
     storing all(op, n, o, values());
     PyObject *key = nullptr, *object = nullptr;
@@ -183,7 +180,8 @@ class py_client {
     if (!all.splits()) return undone(keys, all);
     outcomes_call<commands::store_value> whole(all.commands());
     unlocked([&] { client_.run(whole.what()); });
-    return undone(keys, whole.take());
+    all.note(whole.take());
+    return undone(keys, all);
   }
 
   // --- items as they are: bytes and flags
@@ -381,7 +379,7 @@ class py_client {
     python::unlocked([&] { client_.disconnect(); });
   }
   std::uint64_t unclaimed_errors() const { return client_.unclaimed_errors(); }
-  double timeout() const { return std::chrono::duration<double>(timeout_).count(); }
+  double timeout() const { return timeout_; }
 
  private:
   static client make(const std::string& servers, const callbacks& those) {
@@ -442,7 +440,7 @@ class py_client {
   large_room room_;
   callbacks callbacks_;
   client client_;
-  std::chrono::milliseconds timeout_;
+  double timeout_;  // seconds
   bool minds_greenlets_ = false;
 };
 
@@ -466,12 +464,12 @@ void bind_client(nb::module_& m) {
       .def(
           "__init__",
           [](py_client* at, const py_client& other, double seconds) {
-            std::construct_at(at, other, timeout_of(seconds));
+            std::construct_at(at, other, seconds);
           },
           "other"_a, "timeout"_a)
       .def(
           "within",
-          [](const py_client& c, double seconds) { return py_client(c, timeout_of(seconds)); },
+          [](const py_client& c, double seconds) { return py_client(c, seconds); },
           "timeout"_a)
       .def("get", &py_client::get, "key"_a, "default"_a = nb::none(), "The value, or `default`.")
       .def("gat", &py_client::gat, "key"_a, "ttl"_a.none(), "default"_a = nb::none(),
@@ -509,18 +507,18 @@ void bind_client(nb::module_& m) {
           "a timedelta or a datetime.")
       .def(
           "set_many",
-          [](py_client& c, nb::dict pairs, nb::handle ttl,
+          [](py_client& c, nb::handle pairs, nb::handle ttl,
              std::optional<std::size_t> min_compress) {
-            return c.store_many(verb::set, std::move(pairs), ttl, min_compress);
+            return c.store_many(verb::set, pairs, ttl, min_compress);
           },
           "pairs"_a, "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
           "{key: exception} of those that were not stored; False in place of one that is a miss by "
           "on_error.")
       .def(
           "add_many",
-          [](py_client& c, nb::dict pairs, nb::handle ttl,
+          [](py_client& c, nb::handle pairs, nb::handle ttl,
              std::optional<std::size_t> min_compress) {
-            return c.store_many(verb::add, std::move(pairs), ttl, min_compress);
+            return c.store_many(verb::add, pairs, ttl, min_compress);
           },
           "pairs"_a, "ttl"_a.none() = 0, "min_compress"_a = nb::none(),
           "{key: False or exception} of those that were not stored; False: there is an item.")

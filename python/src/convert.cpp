@@ -60,7 +60,10 @@ void pack(packer& out, PyObject* object, int depth) {
       out.pack_int64(n);
     } else {
       const unsigned long long u = PyLong_AsUnsignedLongLong(object);
-      if (PyErr_Occurred() != nullptr) throw nb::python_error();
+      if (PyErr_Occurred() != nullptr) {
+        PyErr_Clear();
+        throw exception(error(errc::wrong_type, "an int beyond 64 bits inside a list or dict"));
+      }
       out.pack_uint64(u);
     }
   } else if (PyFloat_CheckExact(object)) {
@@ -322,9 +325,11 @@ namespace {
 std::optional<ttl> seconds_to_ttl(nb::handle object) {
   PyObject* const o = object.ptr();
   if (PyLong_Check(o)) {
-    const long long n = PyLong_AsLongLong(o);
+    int overflow = 0;
+    const long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (n == -1 && PyErr_Occurred() != nullptr) throw nb::python_error();
-    return std::chrono::duration<long long>(n);
+    if (overflow == 0) return std::chrono::duration<long long>(n);
+    return std::chrono::duration<double>(overflow * 1e18);  // as any that is too long, or past
   }
   if (PyFloat_Check(o)) {
     const double d = PyFloat_AsDouble(o);

@@ -65,7 +65,8 @@ inline nb::object new_bytes(std::string_view s) {
 }
 
 // The value of an object, which outlives it. Its bytes lie in the object, in `memory`, or in
-// `made`, which is another object where one had to be made of it.
+// `made`, which is another object where one had to be made of it. Throws what Python raises, and
+// memcxx::exception (wrong_type) for an object of a type that is fine but for its size.
 value_view other_to_value(nb::handle object, const pickling& p, arena& memory, nb::object& made);
 inline value_view to_value(nb::handle object, const pickling& p, arena& memory, nb::object& made) {
   if (PyBytes_CheckExact(object.ptr())) return {value_kind::bytes, bytes_of(object)};

@@ -274,9 +274,24 @@ nb::dict reading::dict(nb::handle keys, const pickling& p, bool errors_too) {
 }
 
 nb::object tuple_of(nb::handle iterable) {
+  if (PyUnicode_Check(iterable.ptr()) || PyBytes_Check(iterable.ptr())) {
+    throw nb::type_error("many are a list or another iterable, and not one str or bytes");
+  }
   nb::object out = nb::steal(PySequence_Tuple(iterable.ptr()));
   if (!out.is_valid()) throw nb::python_error();
   return out;
+}
+
+nb::object pairs_of(nb::handle mapping) {
+  if (PyDict_CheckExact(mapping.ptr())) {
+    nb::object out = nb::steal(PyDict_Copy(mapping.ptr()));
+    if (!out.is_valid()) throw nb::python_error();
+    return out;
+  }
+  if (!nb::hasattr(mapping, "keys")) throw nb::type_error("many are a mapping: {key: value}");
+  nb::dict out;
+  if (!out.is_valid() || PyDict_Update(out.ptr(), mapping.ptr()) != 0) throw nb::python_error();
+  return std::move(out);
 }
 
 }  // namespace memcxx::python

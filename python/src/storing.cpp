@@ -42,9 +42,17 @@ storing::~storing() = default;
 
 void storing::add(std::string_view key, nb::handle object, const pickling& p) {
   nb::object made;
-  const value_view v = to_value(object, p, memory_, made);
-  if (made.is_valid()) made_.push_back(std::move(made));
   entry& e = entries_[count_];
+  value_view v;
+  try {
+    v = to_value(object, p, memory_, made);
+  } catch (const exception& no) {
+    e.key = key;
+    fail(e, no.error());
+    ++count_;
+    return;
+  }
+  if (made.is_valid()) made_.push_back(std::move(made));
   e.key = key;
   e.kind = v.kind;
   e.bytes = e.value = v.bytes;
@@ -58,11 +66,23 @@ std::vector<commands::store_value> storing::commands() const {
   out.reserve(count_);
   for (std::size_t i = 0; i < count_; ++i) {
     const entry& e = entries_[i];
+    if (e.why != 0) continue;
     out.push_back({.op = op_, .key = e.key, .value = e.value, .options = options_});
     out.back().options.min_compress = min_compress_;
     out.back().kind = e.kind;
   }
   return out;
+}
+
+void storing::note(const many<stored>& outcomes) {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    entry& e = entries_[i];
+    if (e.why != 0) continue;
+    const auto& outcome = outcomes[at++];
+    e.status = errc::ok;
+    if (!outcome) fail(e, outcome.error());
+  }
 }
 
 void storing::name_long_keys(const value_codec& values) {

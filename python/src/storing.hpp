@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <memcxx/many.hpp>
 #include <memcxx/operation.hpp>
 
 #include "arena.hpp"
@@ -35,9 +36,11 @@ class storing final : public call {
   }
 
   // A value is to be stored over several items. Then nothing was sent: that is for the core's own
-  // typed stores, which borrow from this.
+  // typed stores, which borrow from this: of all values that can be stored. What became of them is
+  // noted in the same order.
   [[nodiscard]] bool splits() const noexcept { return splits_; }
   [[nodiscard]] std::vector<commands::store_value> commands() const;
+  void note(const many<stored>& outcomes);
 
   // --- what became of the i-th
   [[nodiscard]] errc status(std::size_t i) const noexcept { return entries_[i].status; }

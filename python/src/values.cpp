@@ -40,7 +40,7 @@ class py_value_codec {
   nb::tuple pack(nb::handle key, nb::handle object, std::optional<std::size_t> min_compress) {
     arena memory;
     nb::object made;
-    const value_view v = to_value(object, pickling_, memory, made);
+    const value_view v = value_of(object, memory, made);
     value_codec::packed out;
     if (const auto ok = codec_.pack(to_key(key), v, out, min_compress); !ok) raise(ok.error());
     return nb::make_tuple(out.flags, bytes_of(out.bytes));
@@ -89,6 +89,11 @@ class py_value_codec {
   }
 
  private:
+  value_view value_of(nb::handle object, arena& memory, nb::object& made) const try {
+    return to_value(object, pickling_, memory, made);
+  } catch (const exception& e) {
+    raise(e.error());
+  }
   static value_codec make(const std::string& options) {
     const auto o = value_or_raise(parse_uri("memory://" + (options.empty() ? "" : "?" + options)));
     return value_or_raise(value_codec::make(o.values, o.prefix.size()));

@@ -469,7 +469,7 @@ def test_another_dialect(flush):
 
 def test_an_option_that_is_not_there():
     with pytest.raises(errors.InvalidArgument):
-        MemcxxCache("127.0.0.1", {"OPTIONS": {"no_delay": True}})
+        MemcxxCache("127.0.0.1", {"OPTIONS": {"no_such_option": True}})
 
 
 def test_a_timeout_beyond_the_protocols_end_is_for_ever(flush):

@@ -83,7 +83,8 @@ error error_of(const protocol::response& r, std::string_view server) {
   switch (fault_of(r.status)) {
     case fault::none:
     case fault::answer:
-      return r.status;
+      if (r.status != errc::not_a_number) return r.status;
+      [[fallthrough]];
     default:
       return {r.status, std::string(r.text), std::string(server)};
   }

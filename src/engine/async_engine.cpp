@@ -174,7 +174,9 @@ inline bool async_engine::begin(turn& t, async_record& r) {
     answer_all(r, errc::cancelled, "the client is closed");
     return false;
   }
-  if (requests_ + n > limits_.max_requests || bytes_ + r.op.bytes > limits_.max_bytes) {
+  // A call alone is its caller's to bound.
+  const bool too_many = requests_ + n > limits_.max_requests;
+  if (requests_ != 0 && (too_many || bytes_ + r.op.bytes > limits_.max_bytes)) {
     answer_all(r, errc::overloaded, "max_requests or max_bytes are under way");
     return false;
   }

@@ -420,12 +420,31 @@ TEST(limits, one_request_too_many_is_overloaded_and_nothing_else) {
   EXPECT_EQ(refused, 1);
 
   run_to_end(io, [&]() -> net::awaitable<void> {
+    const std::vector<std::string> ten(10, "k");
+    cache.get("beside", count);
     EXPECT_TRUE(fails(co_await cache.set("k", std::string(1000, 'v')), errc::overloaded));
+    cache.get("beside", count);
     EXPECT_TRUE(ok(co_await cache.set("k", std::string(900, 'v'))));
-    const std::vector<std::string> eleven(11, "k");
-    const auto many = co_await cache.get_many(eleven);
+    cache.get("beside", count);
+    const auto many = co_await cache.get_many(ten);
     for (const auto& e : many) EXPECT_EQ(e.status, errc::overloaded);
     EXPECT_EQ(value_of(co_await cache.get("k")), value_for("k"));
+  });
+}
+
+// What one call asks for is its caller's to bound.
+TEST(limits, a_call_alone_is_never_overloaded) {
+  scripted_server server(serve_values);
+  net::io_context io;
+  async_client cache(io, async_settings(server.address(), protocol_choice::classic),
+                     {.max_requests = 10, .max_bytes = 1000});
+  const std::vector<std::string> many(1000, "k");
+  run_to_end(io, [&]() -> net::awaitable<void> {
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(ok(co_await cache.set("k", std::string(2000, 'v'))));
+      const auto got = co_await cache.get_many(many);
+      for (const auto& e : got) EXPECT_EQ(e.value, value_for("k")) << e.status;
+    }
   });
 }
 
