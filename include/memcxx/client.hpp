@@ -112,8 +112,8 @@ class client final : public verbs<client> {
   result<void> run(batch& b);
 
   // --- verbs for every server, those of the gutter too ------------------------------------------
-  // Drops everything, after `delay`.
-  std::vector<server_reply<done>> flush(std::chrono::seconds delay = {});
+  // Drops everything, after `delay`. `quiet`: as store_options::quiet.
+  std::vector<server_reply<done>> flush(std::chrono::seconds delay = {}, bool quiet = false);
   // `group`: "" (general), "items", "slabs", "settings", "sizes", "conns", "reset", …
   std::vector<server_reply<statistics>> stats(std::string_view group = {});
   std::vector<server_reply<std::string>> version();

@@ -436,10 +436,10 @@ class Router:
             for ask in asks:
                 _as_miss(ask)
 
-    def everywhere(self, make: Callable[[], _core.Request]) -> Steps:
+    def everywhere(self, make: Callable[[], _core.Request], quiet: bool = False) -> Steps:
         """A request for every server; returns [(name, reply), …]."""
         asks = {name: Ask(make()) for name in self.core.servers()}
-        yield [Leg(self.server(name), (ask,)) for name, ask in asks.items()]
+        yield [Leg(self.server(name), (ask,), quiet) for name, ask in asks.items()]
         return [(name, ask.reply) for name, ask in asks.items()]
 
     def _deal(self, asks: Sequence[Ask], quiet: bool, run: bool) -> List[Leg]:

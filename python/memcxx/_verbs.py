@@ -186,14 +186,14 @@ class Verbs:
         yield from self.router.by_key((ask,), quiet=quiet)
         return "stored" if _done(ask.reply, _NO["store"]) else ask.reply.status
 
-    def set_many_raw(self, entries: Iterable[Tuple[Key, bytes, int]], ttl: Any = 0) -> Steps:
-        """{key: exception} of those that were not stored."""
+    def set_many_raw(self, entries: Iterable[Tuple[Key, bytes, int]], ttl: Any = 0,
+                     quiet: bool = False) -> Steps:
+        """{key: False or exception} of those that were not stored; False: the server said so."""
         entries = _many(entries)
         asks = [self._try("set", key, value=value, flags=flags, ttl=ttl)
                 for key, value, flags in entries]
-        yield from self._all(asks)
-        return {key: ask.reply.error() for (key, _, _), ask in zip(entries, asks)
-                if ask.reply.status != "ok"}
+        yield from self._all(asks, quiet=quiet)
+        return _undone((key, ask.reply) for (key, _, _), ask in zip(entries, asks))
 
     def append(self, key: Key, value: Union[str, bytes]) -> Steps:
         """Puts bytes behind the item's; False when there is none."""
@@ -211,35 +211,36 @@ class Verbs:
         yield from self.router.by_key((ask,), quiet=quiet)
         return _done(ask.reply, _NO["delete"])
 
-    def delete_many(self, keys: Iterable[Key]) -> Steps:
+    def delete_many(self, keys: Iterable[Key], quiet: bool = False) -> Steps:
         """{key: False or exception} of those that were not deleted; False: there was no item."""
         keys = _many(keys)
         asks = [self._try("remove", key, long=True) for key in keys]
-        yield from self._all(asks)
+        yield from self._all(asks, quiet=quiet)
         return _undone((key, ask.reply) for key, ask in zip(keys, asks))
 
-    def touch(self, key: Key, ttl: Any = 0) -> Steps:
+    def touch(self, key: Key, ttl: Any = 0, quiet: bool = False) -> Steps:
         """Sets the ttl; False when there is no item."""
         ask = self._ask("touch", self._item_key(key), ttl=ttl)
-        yield from self.router.by_key((ask,))
+        yield from self.router.by_key((ask,), quiet=quiet)
         return _done(ask.reply, _NO["touch"])
 
-    def incr(self, key: Key, delta: int = 1, initial: Optional[int] = None, ttl: Any = 0) -> Steps:
+    def incr(self, key: Key, delta: int = 1, initial: Optional[int] = None, ttl: Any = 0,
+             quiet: bool = False) -> Steps:
         """The counter's new value; None when there is none. `initial` creates it."""
-        return (yield from self._count("incr", key, delta, initial, ttl))
+        return (yield from self._count("incr", key, delta, initial, ttl, quiet))
 
-    def decr(self, key: Key, delta: int = 1, initial: Optional[int] = None, ttl: Any = 0) -> Steps:
+    def decr(self, key: Key, delta: int = 1, initial: Optional[int] = None, ttl: Any = 0,
+             quiet: bool = False) -> Steps:
         """As incr, but downwards; it stops at 0."""
-        return (yield from self._count("decr", key, delta, initial, ttl))
+        return (yield from self._count("decr", key, delta, initial, ttl, quiet))
 
     # --- every server: {server: answer or exception}
 
-    def flush_all(self, delay: float = 0) -> Steps:
+    def flush_all(self, delay: float = 0, quiet: bool = False) -> Steps:
         """Drops everything, after `delay` seconds."""
         if not delay >= 0:
             raise errors.InvalidArgument("flush: the delay is negative")
-        # Beyond what a ttl may be it is refused; here it has to be a whole number.
-        return (yield from self._everywhere("flush", number=math.ceil(min(delay, 1e12))))
+        return (yield from self._everywhere("flush", number=seconds, quiet=quiet))
 
     def stats(self, group: str = "", text: bool = False) -> Steps:
         """{server: {name: int, float or str}}; with `text` every value as the server wrote it."""
@@ -279,8 +280,8 @@ class Verbs:
             refused.reply = Reply(why.code, text=why.message.encode())
             return refused
 
-    def _all(self, asks: Sequence[Ask], run: bool = False) -> Steps:
-        return self.router.by_key([a for a in asks if a.request is not None], run=run)
+    def _all(self, asks: Sequence[Ask], run: bool = False, quiet: bool = False) -> Steps:
+        return self.router.by_key([a for a in asks if a.request is not None], quiet, run)
 
     def _item_key(self, key: Key) -> Key:
         return self.codec.item_key(key) if self._long_keys else key
@@ -367,19 +368,21 @@ class Verbs:
         data = value.encode() if isinstance(value, str) else value
         return (yield from self.store_raw(verb, key, data)) == "stored"
 
-    def _count(self, verb: str, key: Key, delta: int, initial: Optional[int], ttl: Any) -> Steps:
+    def _count(self, verb: str, key: Key, delta: int, initial: Optional[int], ttl: Any,
+               quiet: bool) -> Steps:
         ask = self._ask(verb, key, number=delta, initial=initial, ttl=ttl)
-        yield from self.router.by_key((ask,))
+        yield from self.router.by_key((ask,), quiet=quiet)
         if ask.reply.status == "ok":
-            return ask.reply.count
+            return None if quiet else ask.reply.count
         if ask.reply.status == "miss":
             return None
         raise ask.reply.error()
 
     def _everywhere(self, verb: str, key: str = "", number: int = 1, as_text: bool = False,
-                    read: Callable[[Reply], Any] = lambda reply: True) -> Steps:
+                    read: Callable[[Reply], Any] = lambda reply: True,
+                    quiet: bool = False) -> Steps:
         replies = yield from self.router.everywhere(
-            lambda: self.core.request(verb, key, number=number, as_text=as_text))
+            lambda: self.core.request(verb, key, number=number, as_text=as_text), quiet)
         return {server: read(reply) if reply.status == "ok" else reply.error()
                 for server, reply in replies}
 

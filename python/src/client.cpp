@@ -14,12 +14,12 @@
 #include <nanobind/stl/vector.h>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <memcxx/client.hpp>
 
+#include "answers.hpp"
 #include "callbacks.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
@@ -30,6 +30,7 @@
 #include "room.hpp"
 #include "stats.hpp"
 #include "storing.hpp"
+#include "unawaited.hpp"
 
 namespace memcxx::python {
 
@@ -42,34 +43,6 @@ template <class Work>
 auto unlocked(Work&& work) {
   const gil_released release;
   return work();
-}
-
-template <class T>
-T value_or_raise(result<T> r) {
-  if (!r) raise(r.error());
-  if constexpr (!std::is_void_v<T>) return std::move(*r);
-}
-
-// True, or False for the answers of `no`; anything else raises.
-template <class T>
-bool is_done(const result<T>& r, std::initializer_list<errc> no) {
-  if (r) return true;
-  for (const errc answer : no) {
-    if (r.error() == answer) return false;
-  }
-  raise(r.error());
-}
-
-// The i-th of many: whether it was done, and why not.
-bool is_done(const storing& all, std::size_t i) { return all.status(i) == errc::ok; }
-error why_not(const storing& all, std::size_t i) { return all.why(i); }
-template <class T>
-bool is_done(const many<T>& all, std::size_t i) {
-  return all[i].has_value();
-}
-template <class T>
-error why_not(const many<T>& all, std::size_t i) {
-  return all[i].error();
 }
 
 nb::handle item_of(nb::handle tuple, std::size_t i) {
@@ -89,17 +62,6 @@ std::optional<verb> store_verb(std::string_view name) {
     if (protocol::name_of(v) == name) return v;
   }
   return std::nullopt;
-}
-
-// {server: what `convert` makes of its reply, or the exception}
-template <class T, class Convert>
-nb::dict by_server(const std::vector<server_reply<T>>& replies, Convert convert) {
-  nb::dict out;
-  for (const auto& r : replies) {
-    out[nb::str(r.server.data(), r.server.size())] =
-        r.reply ? nb::object(convert(*r.reply)) : exception_of(r.reply.error());
-  }
-  return out;
 }
 
 // A client with its pickling. Threads: safe to share.
@@ -211,8 +173,9 @@ class py_client {
     const std::string_view answer = name_of(r.error().code());
     return nb::str(answer.data(), answer.size());
   }
-  // Of (key, bytes, flags): {key: exception} of those that were not stored.
-  nb::dict set_many_raw(nb::handle entries, nb::handle live) {
+  // Of (key, bytes, flags): {key: False or exception} of those that were not stored; False: the
+  // server said so. `quiet`: returns when all is written; what goes wrong later is counted.
+  nb::dict set_many_raw(nb::handle entries, nb::handle live, bool quiet) {
     const nb::object mine = tuple_of(entries);
     const std::size_t n = nb::len(mine);
     storing all(verb::set, n, {.ttl = to_ttl(live), .quiet = true}, values());
@@ -226,10 +189,10 @@ class py_client {
       }
       all.add(to_key(item_of(e, 0)), bytes_of(item_of(e, 1)), flags);
     }
-    unlocked([&] { client_.run(all); });
+    run(all, quiet);
     nb::dict out;
     for (std::size_t i = 0; i < n; ++i) {
-      if (all.status(i) != errc::ok) out[item_of(item_of(mine, i), 0)] = exception_of(all.why(i));
+      if (all.status(i) != errc::ok) out[item_of(item_of(mine, i), 0)] = not_done(all.why(i));
     }
     return out;
   }
@@ -240,37 +203,36 @@ class py_client {
     const auto r = unlocked([&] { return client_.remove(k, {.cas = cas, .quiet = quiet}); });
     return is_done(r, {errc::miss, errc::exists});
   }
-  nb::dict remove_many(nb::handle wanted) {
+  nb::dict remove_many(nb::handle wanted, bool quiet) {
     const nb::object mine = tuple_of(wanted);
-    std::vector<std::string_view> keys(nb::len(mine));
-    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = to_key(item_of(mine, i));
-    const auto r = unlocked([&] { return client_.remove_many(keys); });
-    return undone([&] { return mine; }, r);
+    std::vector<commands::remove> removes(nb::len(mine));
+    for (std::size_t i = 0; i < removes.size(); ++i) {
+      removes[i] = {to_key(item_of(mine, i)), {.quiet = quiet}};
+    }
+    outcomes_call<commands::remove> all(std::move(removes));
+    run(all.what(), quiet);
+    return undone([&] { return mine; }, all.take());
   }
-  bool touch(nb::handle key, nb::handle live) {
-    const std::string_view k = to_key(key);
-    const ttl t = to_ttl(live);
-    return is_done(unlocked([&] { return client_.touch(k, t); }), {errc::miss});
+  bool touch(nb::handle key, nb::handle live, bool quiet) {
+    return is_done(run_one(commands::touch{to_key(key), to_ttl(live)}, quiet), {errc::miss});
   }
-  nb::object count(bool up, nb::handle key, std::uint64_t delta,
-                   std::optional<std::uint64_t> initial, nb::handle live) {
-    const std::string_view k = to_key(key);
-    const counter_options o{.initial = initial, .ttl = to_ttl(live)};
-    const auto r =
-        unlocked([&] { return up ? client_.incr(k, delta, o) : client_.decr(k, delta, o); });
-    if (r) return nb::int_(r->value);
+  nb::object count(verb op, nb::handle key, std::uint64_t delta,
+                   std::optional<std::uint64_t> initial, nb::handle live, bool quiet) {
+    const commands::count c{op, to_key(key), delta, {.initial = initial, .ttl = to_ttl(live)}};
+    const auto r = run_one(c, quiet);
+    if (r) return quiet ? nb::object(nb::none()) : nb::int_(r->value);
     if (r.error() == errc::miss) return nb::none();
     raise(r.error());
   }
 
   // --- every server
-  nb::dict flush_all(nb::handle delay) {
+  nb::dict flush_all(nb::handle delay, bool quiet) {
     const double s = nb::cast<double>(delay);
     if (!(s >= 0)) raise(error(errc::invalid_argument, "flush: the delay is negative"));
     // Beyond what a ttl may be it is refused; here it has to fit in a duration.
     const auto wait = std::chrono::duration<double>(std::min(s, 1e12));
-    const auto r =
-        unlocked([&] { return client_.flush(std::chrono::ceil<std::chrono::seconds>(wait)); });
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait);
+    const auto r = unlocked([&] { return client_.flush(seconds, quiet); });
     return by_server(r, [](const done&) { return nb::bool_(true); });
   }
   nb::dict stats(const std::string& group, bool text) {
@@ -394,6 +356,16 @@ class py_client {
     return python::unlocked(std::forward<Work>(work));
   }
   const value_options& values() const { return client_.settings().values; }
+  void run(call& c, bool quiet) {
+    unawaited unheard(c);
+    unlocked([&] { client_.run(quiet ? unheard : c); });
+  }
+  template <class Command>
+  result<typename Command::reply> run_one(const Command& c, bool quiet) {
+    single_call<Command> one(c);
+    run(one, quiet);
+    return one.take();
+  }
   nb::object read_one(reading::form as, nb::handle key, bool cas, const std::optional<ttl>& touch,
                       nb::object fallback) {
     const std::string_view k = to_key(key);
@@ -419,21 +391,6 @@ class py_client {
     for (std::size_t i = 0; i < n; ++i) all.add(to_key(item_of(mine, i)));
     unlocked([&] { client_.run(all); });
     return all.dict(mine, pickling_, errors_too);
-  }
-  // {key: what the verb for one key would have answered or raised, when that is not True}
-  // `keys` makes a sequence of those that became what `all` says.
-  template <class Keys, class All>
-  static nb::dict undone(Keys keys, const All& all) {
-    nb::dict out;
-    nb::object names;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (is_done(all, i)) continue;
-      if (!names.is_valid()) names = keys();
-      const error why = why_not(all, i);
-      const bool answered = fault_of(why.code()) == fault::answer;
-      out[names[i]] = answered ? nb::object(nb::bool_(false)) : exception_of(why);
-    }
-    return out;
   }
 
   pickling pickling_;
@@ -528,30 +485,31 @@ void bind_client(nb::module_& m) {
            "errors_too"_a = false)
       .def("store_raw", &py_client::store_raw, "verb"_a, "key"_a, "value"_a, "flags"_a = 0,
            "ttl"_a.none() = 0, "cas"_a = 0, "quiet"_a = false)
-      .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a.none() = 0)
+      .def("set_many_raw", &py_client::set_many_raw, "entries"_a, "ttl"_a.none() = 0,
+           "quiet"_a = false)
       .def("delete", &py_client::remove, "key"_a, "quiet"_a = false, "cas"_a = 0,
            "False when there was no item.")
-      .def("delete_many", &py_client::remove_many, "keys"_a,
+      .def("delete_many", &py_client::remove_many, "keys"_a, "quiet"_a = false,
            "{key: False or exception} of those that were not deleted; False: there was no item.")
       .def("delete_everywhere", &py_client::remove_everywhere, "key"_a,
            "{server: whether it had the item}, for keys that moved between them.")
-      .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0,
+      .def("touch", &py_client::touch, "key"_a, "ttl"_a.none() = 0, "quiet"_a = false,
            "Sets the ttl; False when there is no item.")
       .def(
           "incr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
-             std::optional<std::uint64_t> initial,
-             nb::handle ttl) { return c.count(true, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0,
+             std::optional<std::uint64_t> initial, nb::handle ttl,
+             bool quiet) { return c.count(verb::incr, key, delta, initial, ttl, quiet); },
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0, "quiet"_a = false,
           "The counter's new value; None when there is none. `initial` creates it.")
       .def(
           "decr",
           [](py_client& c, nb::handle key, std::uint64_t delta,
-             std::optional<std::uint64_t> initial,
-             nb::handle ttl) { return c.count(false, key, delta, initial, ttl); },
-          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0,
+             std::optional<std::uint64_t> initial, nb::handle ttl,
+             bool quiet) { return c.count(verb::decr, key, delta, initial, ttl, quiet); },
+          "key"_a, "delta"_a = 1, "initial"_a = nb::none(), "ttl"_a.none() = 0, "quiet"_a = false,
           "As incr, but downwards; it stops at 0.")
-      .def("flush_all", &py_client::flush_all, "delay"_a = 0,
+      .def("flush_all", &py_client::flush_all, "delay"_a = 0, "quiet"_a = false,
            "Drops everything on every server, after `delay` seconds. {server: True or exception}")
       .def("stats", &py_client::stats, "group"_a = "", "text"_a = false,
            "{server: {name: int, float or str}}; with `text` every value as the server wrote it.")

@@ -17,7 +17,8 @@ using std::chrono::milliseconds;
 template <class Command, class Make>
 class uniform_call final : public call {
  public:
-  uniform_call(std::size_t n, Make make) : make_(std::move(make)), gathered_(n) {}
+  uniform_call(std::size_t n, Make make, bool quiet)
+      : make_(std::move(make)), gathered_(n), quiet_(quiet) {}
 
   std::size_t size() const noexcept override { return gathered_.size(); }
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override {
@@ -31,6 +32,7 @@ class uniform_call final : public call {
                    std::string_view server) noexcept override {
     gathered_[i].on_response(r, server);
   }
+  bool quiet() const noexcept override { return quiet_; }
 
   std::vector<result<typename Command::reply>> take() {
     std::vector<result<typename Command::reply>> out;
@@ -42,11 +44,12 @@ class uniform_call final : public call {
  private:
   Make make_;
   std::vector<gathered<Command>> gathered_;
+  bool quiet_;
 };
 
 template <class Command, class Make>
-uniform_call<Command, Make> uniform(std::size_t n, Make make) {
-  return {n, std::move(make)};
+uniform_call<Command, Make> uniform(std::size_t n, Make make, bool quiet) {
+  return {n, std::move(make), quiet};
 }
 
 // The entries of set_many. Silence is success: what fails answers, and the last of a run always
@@ -103,9 +106,10 @@ class entries_call final : public call {
 
 template <class Command>
 std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
-                                                              const Command& command) {
+                                                              const Command& command,
+                                                              bool quiet = false) {
   const auto now = c.now();
-  auto all = uniform<Command>(now->servers.size(), [&](std::size_t) { return command; });
+  auto all = uniform<Command>(now->servers.size(), [&](std::size_t) { return command; }, quiet);
   c.run_on(*now, all, timeout, routing::exchange::route::everywhere);
   std::vector<server_reply<typename Command::reply>> out;
   auto replies = all.take();
@@ -216,8 +220,8 @@ many<done> client::remove_many(std::initializer_list<std::string_view> keys) {
 
 // --- every server ------------------------------------------------------------------------------
 
-std::vector<server_reply<done>> client::flush(std::chrono::seconds delay) {
-  return everywhere(*core_, timeout_, commands::flush{delay});
+std::vector<server_reply<done>> client::flush(std::chrono::seconds delay, bool quiet) {
+  return everywhere(*core_, timeout_, commands::flush{delay}, quiet);
 }
 std::vector<server_reply<statistics>> client::stats(std::string_view group) {
   return everywhere(*core_, timeout_, commands::stats{group});

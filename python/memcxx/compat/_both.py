@@ -30,7 +30,7 @@ def both(theirs: type, ours: type) -> type:
 
 def _make(theirs: type, ours: type) -> type:
     def reduce(self: Any) -> Any:
-        return _rebuild, (theirs, ours, self.message, self.server, self.item)
+        return _rebuild, (theirs, ours, self.message, self.server, self.item), {"args": self.args}
 
     # memcxx's first: Python's own classes would otherwise take the arguments for an errno.
     return type(theirs.__name__, (ours, theirs), {

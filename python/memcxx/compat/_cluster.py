@@ -6,6 +6,7 @@ Never here: values, flags, addresses as other clients write them.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from .. import errors
@@ -63,6 +64,7 @@ class Cluster:
         self._on_down = on_down
         self._on_up = on_up
         self._singles: Dict[int, Client] = {}
+        self._alone: Dict[int, float] = {}  # servers, and until when they are left alone
         self.buckets = [i for i, (_, weight) in enumerate(servers) for _ in range(weight)]
         used = [i for i, (_, weight) in enumerate(servers) if weight > 0]
         # The core takes a server once. A list that repeats one is gone through by hand.
@@ -91,14 +93,35 @@ class Cluster:
                 index, self._client([index], [self._addresses[index]], **alone))
         return made
 
+    def leave_alone(self, index: int, until: float) -> None:
+        """No key goes to this server before this time, of time.time(); 0: now."""
+        if until:
+            self._alone[index] = until
+        else:
+            self._alone.pop(index, None)
+
+    def _is_alone(self, index: int) -> bool:
+        if self._alone.get(index, 0) > time.time():
+            return True
+        self._alone.pop(index, None)
+        return False
+
     def candidates(self, key: Key) -> Iterator[int]:
         """The servers of a key that is placed by hand, in the order in which they are tried."""
         if not self.buckets:
             return
         number = key[0] if isinstance(key, tuple) else self._hash_of(key)
         for attempt in range(self._tries):
-            yield self.buckets[number % len(self.buckets)]
+            index = self.buckets[number % len(self.buckets)]
+            if not self._is_alone(index):
+                yield index
             number = self._hash_of(f"{number}{attempt}".encode())
+
+    def _whole(self, by_hand: bool) -> Optional[Client]:
+        """The client of all servers, unless keys are placed by hand."""
+        if by_hand or self._alone and any([self._is_alone(i) for i in list(self._alone)]):
+            return None
+        return self._all
 
     def call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool = False,
              again: bool = False) -> T:
@@ -113,8 +136,9 @@ class Cluster:
         return self._call(key, verb, by_hand)
 
     def _call(self, key: Key, verb: Callable[[Client, bytes], T], by_hand: bool) -> T:
-        if self._all is not None and not by_hand and not isinstance(key, tuple):
-            return verb(self._all, key)
+        whole = self._whole(by_hand)
+        if whole is not None and not isinstance(key, tuple):
+            return verb(whole, key)
         name = key[1] if isinstance(key, tuple) else key
         last: errors.Error = errors.ServerDown("there is no server")
         for index in self.candidates(key):
@@ -132,15 +156,15 @@ class Cluster:
         groups: Dict[int, Tuple[Client, List[int]]] = {}
         plain: List[int] = []
         up: Dict[int, bool] = {}
+        whole = self._whole(by_hand)
         for position, key in enumerate(keys):
-            if self._all is not None and not by_hand and not isinstance(key, tuple):
+            if whole is not None and not isinstance(key, tuple):
                 plain.append(position)
                 continue
             index = self._first_up(key, up)
             if index is not None:
                 groups.setdefault(index, (self.single(index), []))[1].append(position)
-        whole = [(self._all, plain)] if self._all is not None and plain else []
-        return whole + list(groups.values())
+        return ([(whole, plain)] if whole is not None and plain else []) + list(groups.values())
 
     def _first_up(self, key: Key, up: Dict[int, bool]) -> Optional[int]:
         # A key of many goes where a call for it alone would: past servers that cannot be reached.
@@ -155,9 +179,14 @@ class Cluster:
         reply = next(iter(self.single(index).ping().values()))
         return not isinstance(reply, _NOTHING_SENT)
 
+    def unclaimed_errors(self) -> int:
+        """Failures that nobody waited for."""
+        made = list(self._singles.values()) + ([self._all] if self._all is not None else [])
+        return sum(client.unclaimed_errors() for client in made)
+
     @staticmethod
-    def repeated(verb: Callable[[List[Any]], Dict[Any, errors.Error]], entries: List[Any],
-                 key_of: Callable[[Any], bytes]) -> Dict[Any, errors.Error]:
+    def repeated(verb: Callable[[List[Any]], Dict[Any, Any]], entries: List[Any],
+                 key_of: Callable[[Any], bytes]) -> Dict[Any, Any]:
         """What `verb` could not do of these entries, by key. Those whose connection turned out to
         have ended are tried once more."""
         failed = verb(entries)

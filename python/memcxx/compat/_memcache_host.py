@@ -11,7 +11,7 @@ import socket
 import sys
 import time as _time
 from socket import socket as Socket
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 from ._cluster import tcp_address, unix_address
 from ._plain import PlainSocket
@@ -39,7 +39,7 @@ class _Host:
     hand; the client does not use it.
 
     `address` is (ip, port), or the path of a unix socket; `deaduntil` the time until which it is
-    left alone, 0 for now.
+    left alone, by the client too; 0 for now.
     """
 
     def __init__(self, host: Any, debug: int = 0, dead_retry: float = _DEAD_RETRY,
@@ -69,8 +69,23 @@ class _Host:
             self.family = socket.AF_INET6 if ":" in self.ip else socket.AF_INET
             self.address = (self.ip, self.port)
             self.core_address = tcp_address(self.ip, self.port)
-        self.deaduntil: float = 0
+        self._deaduntil: float = 0
+        self.when_marked: Optional[Callable[[float], None]] = None  # the client's; told deaduntil
         self._plain = PlainSocket(self.address, socket_timeout)
+
+    @property
+    def deaduntil(self) -> float:
+        return self._deaduntil
+
+    @deaduntil.setter
+    def deaduntil(self, until: float) -> None:
+        self._deaduntil = until
+        if self.when_marked is not None:
+            self.when_marked(until)
+
+    def found_down(self, until: float) -> None:
+        """The client found it so, and leaves it alone by itself. 0: it is up."""
+        self._deaduntil = until
 
     @property
     def name(self) -> str:
@@ -112,7 +127,8 @@ class _Host:
             return None
 
     def mark_dead(self, reason: Any) -> None:
-        """The plain socket is closed, and not opened again for `dead_retry` seconds."""
+        """The plain socket is closed, and neither it nor the client uses the server for `dead_retry`
+        seconds."""
         self.debuglog(f"{self}: {reason}. Left alone for {self.dead_retry} seconds.")
         self.deaduntil = _time.time() + self.dead_retry
         self.close_socket()

@@ -11,7 +11,7 @@ import pickle
 import sys
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, TypeVar, Union
 
-from .. import _core, errors
+from .. import __version__, _core, errors  # noqa: F401
 from ..client import Client as _Core
 from ._cluster import FAILURES, Cluster, tcp_address, unix_address
 from ._plain import Address, PlainSocket

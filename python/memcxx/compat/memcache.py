@@ -14,6 +14,7 @@ import threading
 import time as _time
 import weakref
 import zlib
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from .. import __version__, errors  # noqa: F401
@@ -129,15 +130,15 @@ class Client(Values):
         me = weakref.ref(self)
 
         def on_down(index: int, why: errors.Error) -> None:
-            hosts[index].deaduntil = _time.time() + retry
+            hosts[index].found_down(_time.time() + retry)
             client = me()
             if client is not None:
                 client.debuglog(f"{hosts[index]}: {why}. Left alone for {retry} seconds.")
 
         def on_up(index: int) -> None:
-            hosts[index].deaduntil = 0
+            hosts[index].found_down(0)
 
-        return Cluster(
+        cluster = Cluster(
             [(h.core_address, h.weight) for h in hosts], distribution="python-memcached",
             hash_of=lambda key: serverHashFunction(key), tries=self._SERVER_RETRIES,
             on_down=on_down, on_up=on_up, options={
@@ -145,6 +146,16 @@ class Client(Values):
                 "failover": "next", "max_failures": 2, "retry_min": retry, "retry_max": retry,
                 "flush_on_reconnect": bool(self.flush_on_reconnect),
                 "max_value_size": min(max(_MAX_VALUE, self.server_max_value_length), 1 << 30)})
+        those = weakref.ref(cluster)  # no circle: connections end with the client
+
+        def when_marked(index: int, until: float) -> None:
+            cluster = those()
+            if cluster is not None:
+                cluster.leave_alone(index, until)
+
+        for index, host in enumerate(hosts):
+            host.when_marked = partial(when_marked, index)
+        return cluster
 
     @property
     def buckets(self) -> List["_Host"]:
@@ -210,9 +221,15 @@ class Client(Values):
     def flush_all(self) -> None:
         """Drops everything on every server that can be reached."""
         for index, host in enumerate(self.servers):
+            if host._check_dead():
+                continue
             reply = next(iter(self._cluster.single(index).flush_all().values()))
             if isinstance(reply, Exception):
                 self.debuglog(f"{host}: {reply}")
+
+    def unclaimed_errors(self) -> int:
+        """Failures that nobody waited for: of calls with `noreply`."""
+        return self._cluster.unclaimed_errors()
 
     # --- logging and counts
 
@@ -316,7 +333,8 @@ class Client(Values):
     # --- asking
 
     def _ask(self, key: Any, verb: Callable[[_Core, bytes], T], failed: T,
-             again: bool = False) -> T:
+             again: bool = False, refused: Optional[T] = None) -> T:
+        # failed: what stands for an answer; refused: the same, when the server would not
         try:
             return self._cluster.call(key, verb, serverHashFunction is not cmemcache_hash, again)
         except errors.InvalidKey as e:
@@ -325,7 +343,8 @@ class Client(Values):
             raise
         except FAILURES as e:
             self.debuglog(str(e))
-            return failed
+            said = isinstance(e, (errors.ServerError, errors.NotSupported)) and e.server
+            return refused if said and refused is not None else failed
 
     @staticmethod
     def _key_error(e: errors.InvalidKey) -> "Client.MemcachedKeyError":
@@ -429,7 +448,7 @@ class Client(Values):
         try:
             answer = self._ask(
                 key, lambda core, k: core.store_raw(cmd, k, data, flags, ttl, cas, bool(noreply)),
-                "", again=cmd in ("set", "replace"))
+                "", cmd in ("set", "replace"), "not_stored")
         except errors.ValueTooLarge as e:
             self.debuglog(str(e))
             return False
@@ -447,12 +466,12 @@ class Client(Values):
         for core, positions in self._grouped(prepared):
             sent = [i for i in positions if infos[i]]
             failed = self._cluster.repeated(
-                lambda entries: core.set_many_raw(entries, ttl),
+                lambda entries: core.set_many_raw(entries, ttl, bool(noreply)),
                 [(_name(prepared[i]), infos[i][2], infos[i][0]) for i in sent], lambda e: e[0])
             for i in sent:
                 why = failed.get(_name(prepared[i]))
                 stored[i] = why is None
-                if why is not None:
+                if why:  # False: the server says that it did not
                     self._failed(why)
         return [] if noreply else [encoded[o] for o, done in zip(origins, stored) if not done]
 
@@ -462,8 +481,8 @@ class Client(Values):
         """1 when it was there, and with `noreply`; else 0."""
         key = self._prepared(key)
         self._statlog("delete")
-        done = self._ask(key, lambda core, k: core.delete(k, quiet=bool(noreply)), False, True)
-        return int(done)
+        quiet = bool(noreply)
+        return int(self._ask(key, lambda core, k: core.delete(k, quiet) or quiet, False, True))
 
     def delete_multi(self, keys: Iterable[Any], time: Any = None, key_prefix: Any = "",
                      noreply: Any = False) -> int:
@@ -474,7 +493,9 @@ class Client(Values):
         done = 1
         for core, positions in self._grouped(prepared):
             names = [_name(prepared[i]) for i in positions]
-            for why in self._cluster.repeated(core.delete_many, names, lambda k: k).values():
+            failed = self._cluster.repeated(
+                lambda some: core.delete_many(some, bool(noreply)), names, lambda k: k)
+            for why in failed.values():
                 if why is not False:  # there was none
                     self._failed(why)
                     done = 0
@@ -485,8 +506,8 @@ class Client(Values):
         key = self._prepared(key)
         self._statlog("touch")
         ttl = expiry(time)
-        done = self._ask(key, lambda core, k: core.touch(k, ttl) or bool(noreply), False, True)
-        return int(done)
+        quiet = bool(noreply)
+        return int(self._ask(key, lambda core, k: core.touch(k, ttl, quiet) or quiet, False, True))
 
     def incr(self, key: Any, delta: Any = 1, noreply: Any = False) -> Optional[int]:
         """The new number, or None when there is no item. ValueError: the item is no number, or
@@ -501,8 +522,8 @@ class Client(Values):
         key = self._prepared(key)
         self._statlog(cmd)
         amount = whole_number(delta)
-        found = self._ask(key, lambda core, k: getattr(core, cmd)(k, amount), None)
-        return None if noreply else found
+        return self._ask(
+            key, lambda core, k: getattr(core, cmd)(k, amount, quiet=bool(noreply)), None)
 
 
 def _name(key: Any) -> bytes:

@@ -3,6 +3,7 @@ answer by script."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import socket
 import threading
@@ -10,6 +11,7 @@ import types
 from typing import Any, Callable, Dict, Iterable
 
 import pytest
+from silent import FIRST_ANSWERS, Monotonous
 
 
 class Point:
@@ -88,6 +90,13 @@ def in_threads(work: Callable[[int], None], count: int = 8) -> None:
         thread.join()
 
 
+@pytest.fixture
+def answering():
+    """answering(reply, …) starts a Monotonous server, and tells its address."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args: stack.enter_context(contextlib.closing(Monotonous(*args))).address
+
+
 class Scripted:
     """A server that answers the first request of each connection with `reply`, and closes it.
 
@@ -115,8 +124,8 @@ class Scripted:
     def _answer(self, connection: socket.socket) -> None:
         connection.settimeout(5)
         asked = connection.recv(1 << 16)
-        if asked == b"mn\r\n":
-            connection.sendall(b"ERROR\r\n")
+        if asked.startswith(b"ms memcxx:"):
+            connection.sendall(FIRST_ANSWERS["classic"])
             asked = connection.recv(1 << 16)
         if asked:
             connection.sendall(self.reply)

@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+import memcxx
 import pytest
 
 from memcxx.compat import cmemcache, memcache
@@ -425,3 +426,7 @@ def test_nothing_is_left_of_it_when_python_ends(flush):
     done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path},
                           capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_version():
+    assert cmemcache.__version__ == memcxx.__version__

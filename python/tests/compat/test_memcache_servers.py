@@ -13,6 +13,7 @@ import time
 
 import pytest
 from memcache_fixtures import closed_port, mc, module, ours  # noqa: F401
+from originals import answering, owners  # noqa: F401
 
 
 # --- addresses
@@ -204,6 +205,46 @@ def test_dead_hosts_can_be_forgotten(module, new_server):
     assert mc.set("k", 1) is True
 
 
+def test_a_host_that_is_marked_dead_is_left_alone(module, flush4):
+    mc = module.Client(flush4[:1])
+    mc.set("k", 1)
+    mc.servers[0].mark_dead("by hand")
+    assert mc.servers[0].connect() == 0
+    assert mc.set("k", 2) == mc.add("l", 2) == mc.delete("k") == mc.touch("k") == 0
+    assert mc.get("k") is None and mc.gets("k") is None and mc.incr("k") is None
+    assert mc.get_multi(["k"]) == {}
+    assert mc.set_multi({"k": 2}) == ["k"]
+    assert mc.delete_multi(["k"]) == 1
+    assert mc.get_stats() == []
+    mc.flush_all()
+    mc.forget_dead_hosts()
+    assert mc.get("k") == 1
+
+
+def test_keys_of_a_host_that_is_marked_dead_go_to_others(module, flush4, server_processes4):
+    mc = module.Client(flush4[:2])
+    keys = [f"key:{i}" for i in range(50)]
+    mc.servers[0].mark_dead("by hand")
+    assert all(mc.set(key, "v") for key in keys[:25])
+    assert mc.set_multi(dict.fromkeys(keys[25:], "v")) == []
+    assert set(owners(server_processes4, keys).values()) == {1}
+    assert len(mc.get_multi(keys)) == len(keys)
+    mc.servers[0].deaduntil = 0
+    assert mc.set_multi(dict.fromkeys(keys, "v")) == []
+    assert set(owners(server_processes4[:1], keys).values()) == {0}
+
+
+def test_a_mark_ends_by_itself(module, flush):
+    mc = module.Client([flush], dead_retry=0.5)
+    mc.servers[0].mark_dead("by hand")
+    assert mc.set("k", 1) == 0
+    deadline = time.monotonic() + 20
+    while not mc.set("k", 1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert mc.get("k") == 1
+    assert mc.servers[0].connect() == 1
+
+
 def test_what_was_missed_can_be_flushed_on_reconnect(module, new_server):
     servers = [new_server(), new_server()]
     mc = module.Client([s.address for s in servers], dead_retry=0.2, socket_timeout=0.3,
@@ -275,6 +316,16 @@ def test_garbage_is_a_miss(module, scripted):
     mc = module.Client([scripted(handle).address], socket_timeout=1)
     assert mc.get("k") is None
     assert not mc.set("k", 1)
+
+
+@pytest.mark.parametrize("reply", [b"SERVER_ERROR backend failure\r\n", b"NOT_STORED\r\n"])
+def test_what_a_server_will_not_store(module, answering, reply):
+    mc = module.Client([answering(reply)])
+    for verb in ("set", "add", "replace", "append", "prepend", "cas"):
+        assert getattr(mc, verb)("k", "v") is False
+    assert mc.set_multi({"a": 1, "b": 2}) == ["a", "b"]
+    assert mc.set_multi({"a": 1, "b": 2}, key_prefix="p:") == ["a", "b"]
+    assert mc.set_multi({(1, "a"): 1}) == [(1, "a")]
 
 
 def test_servers_can_be_changed(module, new_server):

@@ -12,7 +12,8 @@ import memcxx
 import memcxx.compat.memcached2 as memcached2
 import pytest
 from conftest import ServerProcess
-from originals import Scripted, in_threads, owners
+from originals import Scripted, answering, in_threads, owners  # noqa: F401
+from silent import FIRST_ANSWERS
 
 
 KEYS = [f"key:{i}" for i in range(300)]
@@ -428,6 +429,98 @@ def test_delete_all_goes_on_without_the_servers_that_are_down():
         assert mc.delete_all("foo") is False
 
 
-def test_a_server_is_taken_once(flush):
-    with pytest.raises(memcached2.InvalidURI):
-        memcached2.Memcache([uri(flush), uri(flush)])
+@pytest.mark.parametrize("order", [(0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0, 1)], ids=str)
+def test_a_server_that_is_listed_twice_counts_twice(server_processes4, order):
+    # As in the original, whose selectors take the key's hash modulo the length of the list.
+    for process in server_processes4:
+        process.flush()
+    mc = memcached2.Memcache([uri(server_processes4[i].address) for i in order])
+    for key in KEYS:
+        mc.set(key, "v")
+    hashed = memcached2.HasherCMemcache().hash
+    assert owners(server_processes4, KEYS) == {key: order[hashed(key) % len(order)] for key in KEYS}
+    assert mc.set_multi([(key, "w") for key in KEYS]) == dict.fromkeys(KEYS)
+    assert mc.get_multi(KEYS) == dict.fromkeys(KEYS, "w")
+    assert len(mc.stats()) == len(order)
+    mc.flush_all()
+    assert mc.get_multi(KEYS) == {}
+
+
+def slowly_connecting(s):
+    """Takes 0.8 s for the handshake, and answers one get."""
+    with s.makefile("rb") as lines:
+        for line in lines:
+            if line.startswith(b"version"):
+                time.sleep(0.8)
+                s.sendall(FIRST_ANSWERS["classic"])
+            elif line.startswith(b"get"):
+                s.sendall(b"VALUE foo 0 3 1\r\nbar\r\nEND\r\n")
+
+
+def test_connecting_may_take_what_the_call_may(scripted):
+    address = scripted(slowly_connecting).address
+    for options in ({}, {"hasher": Anonymous()}):
+        assert memcached2.Memcache([uri(address)], **options).get("foo") == "bar"
+    with pytest.raises(memcached2.NoAvailableServers):
+        memcached2.Memcache([uri(address)], timeout=0.2).get("foo")
+
+
+def test_of_many_servers_connecting_leaves_time_for_the_next():
+    mc = memcached2.Memcache([uri("h:1"), uri("h:2")], timeout=7)
+    assert mc._cluster.settings()["connect_timeout"] == 3.5
+
+
+# --- set_multi: what servers say to single keys
+
+BAD = [("badkey" * 512, "x"), ("bad key", "x"), ("", "x")]
+
+
+@pytest.mark.parametrize("options", [{}, {"hasher": Anonymous()}], ids=["core", "by hand"])
+@pytest.mark.parametrize("bad, value", BAD, ids=["long", "space", "empty"])
+def test_set_multi_with_a_bad_key(flush, bad, value, options):
+    data = [("a", "1"), (bad, value), ("b", "2")]
+    mc = memcached2.Memcache([uri(flush)], **options)
+    with pytest.raises(memcached2.MultiStorageException, match="CLIENT_ERROR") as caught:
+        mc.set_multi(data)
+    assert caught.value.message and list(caught.value.results) == ["a", bad, "b"]
+    assert caught.value.results["a"] is None and caught.value.results["b"] is None
+    assert caught.value.results[bad].startswith("CLIENT_ERROR")
+    assert mc.get_multi(["a", "b"]) == {"a": "1", "b": "2"}  # the original loses what follows
+    with pytest.raises(memcached2.MultiStorageException) as caught:
+        mc.set_multi(data, return_successful=False)
+    assert list(caught.value.results) == [bad]
+    with pytest.raises(memcached2.MultiStorageException) as caught:
+        mc.set_multi(data, return_failed=False)
+    assert caught.value.results == {"a": None, "b": None}
+    with pytest.raises(memcached2.MultiStorageException):
+        mc.set_multi([(bad, value, {"cas_unique": 5})])
+    misses = memcached2.ExceptionsAreMissesMemcache([uri(flush)])
+    assert list(misses.set_multi(data, return_successful=False)) == [bad]
+
+
+@pytest.mark.parametrize("line", ["NOT_STORED", "SERVER_ERROR backend failure",
+                                  "SERVER_ERROR object too large for cache"])
+def test_set_multi_tells_what_the_server_said(answering, line):
+    mc = memcached2.Memcache([uri(answering(line.encode() + b"\r\n"))])
+    assert mc.set_multi([("a", "1"), ("b", "2")]) == {"a": line, "b": line}
+    assert mc.set_multi([("a", "1")], return_failed=False) == {}
+
+
+@pytest.mark.parametrize("line", ["ERROR", "CLIENT_ERROR bad"])
+def test_set_multi_and_a_command_that_is_refused(answering, line):
+    # What follows is not sent, so that no value is ever read as a command.
+    mc = memcached2.Memcache([uri(answering(line.encode() + b"\r\n"))])
+    with pytest.raises(memcached2.MultiStorageException) as caught:
+        mc.set_multi([("a", "1"), ("b", "2")])
+    assert caught.value.results == {"a": line}
+
+
+def test_not_stored(answering):
+    mc = memcached2.Memcache([uri(answering(b"NOT_STORED\r\n"))])
+    for verb in ("set", "add", "replace", "append", "prepend"):
+        with pytest.raises(memcached2.NotStored):
+            getattr(mc, verb)("foo", "bar")
+
+
+def test_the_version():
+    assert memcached2.__version__ == memcxx.__version__

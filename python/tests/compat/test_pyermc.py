@@ -251,8 +251,9 @@ def test_cas_without_a_cache_is_a_set(flush, which):
     assert mc.cas("k", 3) is True and mc.get("k") == 3
 
 
-def test_counters(mc):
-    assert mc.incr("absent") is None and mc.decr("absent") is None
+def test_counters(mc, which):
+    if which is not driver.binaryproto.BinaryProtoDriver:
+        assert mc.incr("absent") is None and mc.decr("absent") is None
     mc.set("n", 10)
     assert [mc.incr("n"), mc.incr("n", 5), mc.decr("n", 6), mc.decr("n", 100)] == [11, 16, 10, 0]
     assert [mc.incr("n", 7), mc.incr("n", -2), mc.decr("n", -3)] == [7, 5, 8]
@@ -264,6 +265,33 @@ def test_counters(mc):
             mc.decr("n", bad)
     with pytest.raises(ValueError):
         mc.incr("n", 2**64)
+
+
+def test_the_binary_protocol_creates_counters(flush, stored):
+    mc = client(flush, client_driver=driver.binaryproto.BinaryProtoDriver)
+    assert [mc.incr("up"), mc.incr("up"), mc.incr("up", 5)] == [0, 1, 6]
+    assert [mc.decr("down", 3), mc.decr("down", 3)] == [0, 0]
+    assert mc.incr("negative", -1) == 0
+    assert stored("up") == (0, b"6")
+
+
+def test_the_binary_driver_takes_a_time_for_the_counters_that_it_creates(flush, server_process):
+    made = driver.binaryproto.BinaryProtoDriver(*flush.split(":")[:1], int(flush.split(":")[1]))
+
+    def seconds(key):
+        answer = server_process.ask(b"mg " + key + b" t\r\n")
+        return int(answer.split(b" t")[1])
+
+    assert made.incr(b"a", 1, time=100) == 0 and 90 < seconds(b"a") <= 100
+    assert made.decr(b"b", 1, 100) == 0 and 90 < seconds(b"b") <= 100
+    assert made.incr(b"c", 1) == 0 and seconds(b"c") == -1
+    assert made.incr(b"a", 7, time=500) == 7 and seconds(b"a") <= 100  # it is there
+    for verb in (made.incr, made.decr):
+        assert verb(b"absent", 1, time=0xFFFFFFFF) is None
+    assert made.get(b"absent") is None
+    made.set(b"n", b"5", 0, 0)
+    assert made.incr(b"n", 2, time=0xFFFFFFFF) == 7
+    made.close()
 
 
 def test_a_counter_that_is_no_number_is_the_servers_error(mc):

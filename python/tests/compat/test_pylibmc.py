@@ -286,15 +286,25 @@ def test_bad_keys(lib, flush4):
                 call()
 
 
-def test_the_empty_key_is_never_there(lib, flush):
-    mc = lib.Client([flush])
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_empty_key_is_never_there(lib, flush, binary):
+    mc = lib.Client([flush], binary=binary, behaviors={"cas": True})
     assert mc.get("") is None
     assert mc.get("", 5) == 5
-    assert mc.set("", 1) is False
+    assert mc.gets("") == (None, None)
+    assert "" not in mc
+    for verb in ("set", "add", "replace", "append", "prepend"):
+        assert getattr(mc, verb)("", 1) is False
     assert mc.delete("") is False
+    assert mc.touch("", 5) is False
     assert mc.get_multi([""]) == {}
-    with pytest.raises(lib.BadKeyProvided):
-        mc.incr("")
+    assert mc.set_multi({"": 1, "n": 1}) == [""]
+    for call in (lambda: mc.incr(""), lambda: mc.decr(""), lambda: mc.cas("", 1, 5)):
+        with pytest.raises(lib.BadKeyProvided):
+            call()
+    with pytest.raises(lib.Error):
+        mc.incr_multi(["", "n"])
+    assert mc.get("n") == 2
 
 
 def test_keys_with_spaces_in_the_binary_protocol(lib, flush):

@@ -150,8 +150,6 @@ def test_what_is_not_there_is_refused(ours):
                  lambda: ours.Client(["h"], behaviors={"distribution": "virtual bucket"})):
         with pytest.raises(ours.NotSupportedError):
             make()
-    with pytest.raises(ours.Error):
-        ours.Client(["h", "h"])
     assert ours.support_sasl is False
 
 

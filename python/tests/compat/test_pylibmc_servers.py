@@ -13,7 +13,7 @@ import time
 import originals
 import pytest
 from conftest import ServerProcess
-from originals import owners
+from originals import answering, owners  # noqa: F401
 
 
 lib, ours, theirs = originals.fixtures(
@@ -79,6 +79,52 @@ def test_noreply(lib, flush4):
     mc = lib.Client(flush4, behaviors={"_noreply": 1})
     assert mc.set("key", "v") is True
     assert lib.Client(flush4).get("key") == "v"
+
+
+@pytest.mark.parametrize("reply", [b"SERVER_ERROR out of memory\r\n",
+                                   b"SERVER_ERROR backend failure\r\n", b"CLIENT_ERROR bad\r\n",
+                                   b"ERROR\r\n"])
+def test_a_read_that_the_server_refuses_is_a_miss(lib, answering, reply):
+    mc = lib.Client([answering(b"OK\r\n", reply)], behaviors={"cas": True})
+    assert mc.get("key") is None
+
+    def fresh():  # the original leaves its server alone now
+        return lib.Client([answering(b"OK\r\n", reply)], behaviors={"cas": True})
+
+    assert fresh().get("key", "default") == "default"
+    assert fresh().gets("key") == (None, None)
+    assert fresh().get_multi(["a", "b"]) == {}
+    assert "key" not in fresh()
+    with pytest.raises(KeyError):
+        fresh()["key"]
+
+
+@pytest.mark.parametrize("reply, error", [(b"SERVER_ERROR backend failure\r\n", "ServerError"),
+                                          (b"CLIENT_ERROR bad\r\n", "ClientError")])
+@pytest.mark.parametrize("verb, arguments", [
+    ("set", ("k", "v")), ("add", ("k", "v")), ("cas", ("k", "v", 5)), ("delete", ("k",)),
+    ("touch", ("k", 5)), ("incr", ("k",)), ("set_multi", ({"a": 1},)), ("delete_multi", (["k"],))])
+def test_anything_else_that_the_server_refuses_raises(lib, answering, reply, error, verb, arguments):
+    mc = lib.Client([answering(reply)], behaviors={"cas": True})
+    with pytest.raises(getattr(lib, error)):
+        getattr(mc, verb)(*arguments)
+
+
+def test_not_stored_is_no_exception(lib, answering):
+    mc = lib.Client([answering(b"NOT_STORED\r\n")])
+    for verb in ("set", "add", "replace", "append", "prepend"):
+        assert getattr(mc, verb)("k", "v") is False
+    assert mc.set_multi({"a": 1, "b": 2}) == ["a", "b"]
+    assert mc.set_multi({"a": 1, "": 2}, key_prefix="p:") == ["a", ""]
+    assert mc.add_multi({"a": 1}) == ["a"]
+
+
+def test_names_of_client(lib):
+    assert lib.client.server_type_map == {"tcp": 1, "udp": 2, "unix": 4}
+    for name in ("BehaviorDict", "Client", "all_behaviors", "all_callbacks", "distributions",
+                 "distributions_rvs", "hashers", "hashers_rvs", "server_type_map",
+                 "translate_server_spec", "translate_server_specs"):
+        assert hasattr(lib.client, name), name
 
 
 # --- where keys go
@@ -159,6 +205,38 @@ def test_keys_of_multi_gets_with_a_prefix_are_hashed_whole(theirs, ours, flush4)
     reader = ours.Client(flush4, behaviors={"ketama": True})
     assert len(reader.get_multi(KEYS, key_prefix="some:")) == len(KEYS)
     assert reader.get("some:" + KEYS[0]) == "v"
+
+
+RINGS = [{"ketama": True}, {"ketama": True, "hash": "md5"}, {"ketama_weighted": True},
+         {"distribution": "consistent"}, {"distribution": "consistent ketama spy"}]
+
+
+@pytest.mark.parametrize("order", [(0, 0, 1), (0, 1, 0), (0, 0)], ids=str)
+@pytest.mark.parametrize("behaviors", RINGS, ids=str)
+def test_a_server_that_is_listed_twice_is_taken_once(theirs, ours, server_processes4, behaviors,
+                                                     order):
+    for process in server_processes4:
+        process.flush()
+    twice = [server_processes4[i] for i in order]
+    assert place(ours, twice, behaviors) == place(theirs, twice, behaviors)
+    addresses = [p.address for p in twice]
+    mine, others = (lib.Client(addresses, behaviors=behaviors) for lib in (ours, theirs))
+    assert mine.addresses == others.addresses == addresses
+    servers = [[twice[mc.hash(key)] for key in KEYS] for mc in (mine, others)]
+    assert servers[0] == servers[1]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_and_without_a_ring_too(ours, flush4, server_processes4, binary):
+    # The original counts it twice there: keys are then on other servers.
+    mc = ours.Client([flush4[0], flush4[1], flush4[0]], binary=binary)
+    assert mc.set_multi({key: "v" for key in KEYS}) == []
+    assert len(mc.get_multi(KEYS)) == len(KEYS)
+    once = ours.Client(flush4[:2], binary=binary)
+    assert len(once.get_multi(KEYS)) == len(KEYS)
+    assert [mc.hash(key) for key in KEYS] == [once.hash(key) for key in KEYS]
+    assert len(mc.get_stats()) == 2
+    assert mc.flush_all() is True and once.get_multi(KEYS) == {}
 
 
 # --- pools, clones

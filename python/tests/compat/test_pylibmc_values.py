@@ -153,3 +153,50 @@ def test_times_are_integers(lib, flush, wrong):
         mc.set("key", "v", time=wrong)
     with pytest.raises(TypeError):
         mc.touch("key", wrong)
+
+
+# --- serialize() of one's own
+
+def serializing(lib, made):
+    class Client(lib.Client):
+        def serialize(self, value):
+            return made
+
+        def deserialize(self, data, flags):
+            return data, flags
+    return Client
+
+
+@pytest.mark.parametrize("made", [None, 5, b"x", "text", (), (b"x",), (b"x", "y"), (b"x", None),
+                                  (b"x", 1.5), [b"x", 0]], ids=repr)
+def test_serialize_that_returns_nonsense(lib, flush, made):
+    mc = serializing(lib, made)([flush], behaviors={"cas": True})
+    for store in (lambda: mc.set("key", 1), lambda: mc.add("key", 1), lambda: mc.replace("key", 1),
+                  lambda: mc.append("key", 1), lambda: mc.prepend("key", 1),
+                  lambda: mc.cas("key", 1, 5), lambda: mc.set_multi({"key": 1}),
+                  lambda: mc.add_multi({"key": 1}), lambda: mc.__setitem__("key", 1)):
+        with pytest.raises(ValueError, match=r"serialize\(\) must return \(bytes, flags\)"):
+            store()
+    assert mc.get("key") is None
+
+
+@pytest.mark.parametrize("made", [("text", 0), (bytearray(b"x"), 0), (None, 0)], ids=repr)
+def test_serialize_that_returns_no_bytes(lib, flush, made):
+    mc = serializing(lib, made)([flush])
+    for store in (lambda: mc.set("key", 1), lambda: mc.set_multi({"key": 1})):
+        with pytest.raises(TypeError):
+            store()
+
+
+def test_serialize_that_returns_flags(lib, flush):
+    assert serializing(lib, (b"x", True))([flush]).set("key", 1) is True
+    assert serializing(lib, (b"x", 1, "more"))([flush]).set("key", 1) is True
+    mc = serializing(lib, (b"x", 32))([flush])
+    assert mc.set("key", 1) is True and mc.get("key") == (b"x", 32)
+
+
+@pytest.mark.parametrize("flags", [-1, 2**32, 2**70])
+def test_flags_have_32_bits(ours, flush, flags):
+    # The original stores what is left of them.
+    with pytest.raises(ValueError):
+        serializing(ours, (b"x", flags))([flush]).set("key", 1)

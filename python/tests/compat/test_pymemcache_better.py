@@ -63,10 +63,20 @@ def test_an_answer_nobody_waited_for_is_not_the_next_ones(ours, flush):
     assert made.unclaimed_errors() == 1
 
 
-def test_set_many_names_what_was_not_stored_even_without_waiting(ours, flush):
+def test_what_set_many_did_not_wait_for_is_counted(ours, flush):
     made = ours.base.Client(flush)
-    assert made.set_many({"large": b"x" * (2 << 20), "key": "v"}) == ["large"]
+    assert made.set_many({"large": b"x" * (2 << 20), "key": "v"}) == []
     assert made.get("key") == b"v"
+    assert made.unclaimed_errors() == 1
+
+
+def test_an_exception_is_copied_with_its_words(ours, flush):
+    made = ours.base.Client(flush, default_noreply=False)
+    with pytest.raises(ours.exceptions.MemcacheServerError) as caught:
+        made.set("key", b"x" * (2 << 20))
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.args == caught.value.args == (b"object too large for cache",)
+    assert str(copy) == str(caught.value) and copy.message == "object too large for cache"
 
 
 def test_a_client_is_shared_between_threads(ours, flush4):

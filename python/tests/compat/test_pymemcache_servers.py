@@ -12,7 +12,7 @@ import time
 import originals
 import pytest
 from conftest import ServerProcess
-from originals import Scripted, owners
+from originals import Scripted, answering, owners  # noqa: F401
 
 
 lib, ours, theirs = originals.fixtures(
@@ -139,6 +139,51 @@ def test_the_servers_words_are_in_the_exception(lib):
             lib.base.Client(s.address, timeout=2, default_noreply=False).set("key", "v")
 
 
+CALLS = [("set", ("k", "v")), ("add", ("k", "v")), ("replace", ("k", "v")), ("append", ("k", "v")),
+         ("prepend", ("k", "v")), ("cas", ("k", "v", 5)), ("set_many", ({"a": "1"},)),
+         ("delete", ("k",)), ("delete_many", (["k"],)), ("touch", ("k",)), ("incr", ("k", 1)),
+         ("decr", ("k", 1)), ("flush_all", ()), ("get", ("k",)), ("gets", ("k",)),
+         ("get_many", (["k"],)), ("gets_many", (["k"],)), ("version", ()), ("stats", ()),
+         ("cache_memlimit", (64,)), ("raw_command", ("foo",))]
+COMMANDS = {"set_many": b"set", "delete_many": b"delete", "get_many": b"get", "gets_many": b"gets",
+            "raw_command": b"foo"}
+
+
+@pytest.mark.parametrize("verb, arguments", CALLS, ids=[c[0] for c in CALLS])
+@pytest.mark.parametrize("reply, error, words", [
+    (b"SERVER_ERROR out of memory", "MemcacheServerError", b"out of memory"),
+    (b"SERVER_ERROR object too large for cache", "MemcacheServerError",
+     b"object too large for cache"),
+    (b"SERVER_ERROR backend failure", "MemcacheServerError", b"backend failure"),
+    (b"CLIENT_ERROR bad", "MemcacheClientError", b"bad"),
+    (b"ERROR", "MemcacheUnknownCommandError", None),
+])
+def test_the_servers_words_are_bytes(lib, answering, verb, arguments, reply, error, words):
+    made = lib.base.Client(answering(reply + b"\r\n", reply + b"\r\n"), timeout=20,
+                           default_noreply=False)
+    with pytest.raises(getattr(lib.exceptions, error)) as caught:
+        getattr(made, verb)(*arguments)
+    assert caught.value.args == (words or COMMANDS.get(verb, verb.encode()),)
+
+
+def test_a_counter_that_is_no_number_is_told_in_bytes(lib, one):
+    one.set("key", "text")
+    with pytest.raises(lib.exceptions.MemcacheClientError) as caught:
+        one.incr("key", 1)
+    assert isinstance(caught.value.args[0], bytes)
+
+
+@pytest.mark.parametrize("kind", ["Client", "PooledClient", "HashClient"])
+def test_not_stored_is_no_exception(lib, answering, kind):
+    address = answering(b"NOT_STORED\r\n")
+    made = (lib.hash.HashClient([address], default_noreply=False) if kind == "HashClient"
+            else getattr(lib.base, kind)(address, default_noreply=False))
+    assert made.set_many({"a": "1", "b": "2"}) == ["a", "b"]
+    assert made.set_multi({"a": "1"}) == ["a"]
+    assert made.set("a", "1") is False
+    assert made.add("a", "1") is False
+
+
 def test_a_value_that_is_too_large(lib, one):
     with pytest.raises(lib.exceptions.MemcacheServerError, match="too large"):
         one.set("key", b"x" * (2 << 20))
@@ -245,6 +290,79 @@ def test_a_client_class_of_ones_own(lib, flush):
         made = Hashed([flush], default_noreply=False, **options)
         made.set("key", "v")
         assert made.get("key") == b"V"
+
+
+class Recording:
+    """A client class that keeps no item, and what it was asked."""
+
+    asked = []
+
+    def __init__(self, server, **options):
+        self.server = server
+
+    def __getattr__(self, verb):
+        if verb.startswith("_") or verb not in ANSWERS:
+            raise AttributeError(verb)
+
+        def call(*args, **kwargs):
+            Recording.asked.append((verb, args, kwargs))
+            return ANSWERS[verb]
+        return call
+
+
+ANSWERS = {"get": "value", "gets": ("value", b"1"), "set": True, "add": True, "replace": True,
+           "append": True, "prepend": True, "cas": True, "delete": True, "incr": 1, "decr": 1,
+           "touch": True, "get_many": {}, "gets_many": {}, "set_many": [], "flush_all": True}
+
+
+def test_arguments_are_passed_on_to_a_client_class_of_ones_own(lib):
+    class Hashed(lib.hash.HashClient):
+        client_class = Recording
+
+    made = Hashed([("h", 1)])
+    Recording.asked.clear()
+    more = {"extra": 1}
+    assert made.get("k", extra=1) == "value"
+    assert made.get("k", "other", extra=1) == "value"
+    assert made.gets("k", extra=1) == ("value", b"1")
+    for verb in ("set", "add", "replace", "append", "prepend"):
+        assert getattr(made, verb)("k", "v", 5, extra=1) is True
+    assert made.cas("k", "v", b"1", extra=1) is True
+    assert made.delete("k", True, extra=1) is True
+    assert made.incr("k", 1, extra=1) == made.decr("k", 1, extra=1) == 1
+    assert made.touch("k", 5, extra=1) is True
+    assert made.get_many(["k", "l"], extra=1) == {}
+    assert made.get_many(["k"], True, 7, extra=1) == {}
+    assert made.gets_many(["k"], extra=1) == {}
+    assert made.set_many({"k": "v"}, 5, extra=1) == []
+    assert made.set_multi({"k": "v"}, expire=5, extra=1) == []
+    assert made.delete_many(["k", "l"], True, extra=1) is True
+    assert made.flush_all(3, extra=1) is None
+    assert Recording.asked == [
+        ("get", ("k",), {"default": None, **more}), ("get", ("k",), {"default": "other", **more}),
+        ("gets", ("k",), more),
+        *((verb, ("k", "v", 5), more) for verb in ("set", "add", "replace", "append", "prepend")),
+        ("cas", ("k", "v", b"1"), more), ("delete", ("k", True), more), ("incr", ("k", 1), more),
+        ("decr", ("k", 1), more), ("touch", ("k", 5), more), ("get_many", (["k", "l"],), more),
+        ("gets_many", (["k"], 7), more), ("gets_many", (["k"],), more),
+        ("set_many", ({"k": "v"}, 5), more), ("set_many", ({"k": "v"},), {"expire": 5, **more}),
+        ("delete", ("k", True), more), ("delete", ("l", True), more), ("flush_all", (3,), more)]
+
+
+def test_arguments_that_nobody_knows(lib, flush):
+    made = lib.hash.HashClient([flush], default_noreply=False)
+    for call in (lambda: made.get("k", extra=1), lambda: made.set("k", "v", extra=1),
+                 lambda: made.get_many(["k"], extra=1), lambda: made.set_many({"k": 1}, extra=1),
+                 lambda: made.delete_many(["k"], extra=1), lambda: made.flush_all(extra=1)):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_a_server_that_is_listed_twice_is_taken_once(lib, flush4):
+    made = lib.hash.HashClient([flush4[0], flush4[1], flush4[0]], default_noreply=False)
+    assert list(made.clients) == flush4[:2]
+    assert made.set_many({key: "v" for key in KEYS}) == []
+    assert len(lib.hash.HashClient(flush4[:2]).get_many(KEYS)) == len(KEYS)
 
 
 def test_servers_can_be_added(lib, flush4):

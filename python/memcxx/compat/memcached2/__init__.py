@@ -8,6 +8,7 @@
 What differs, and why: docs/migrating/memcached2.md.
 """
 
+from ... import __version__  # noqa: F401
 from ._exceptions import (
     CASFailure,
     CASRefreshFailure,

@@ -55,8 +55,12 @@ def _data(value: Any) -> bytes:
     raise TypeError(f"a value is str or bytes, not {type(value).__name__}")
 
 
-def _line(e: errors.Error) -> Optional[str]:
-    """The server's words; None when it had none."""
+def _line(e: Any) -> Optional[str]:
+    """The server's words for what set_many_raw could not do; None when it had none."""
+    if e is False:
+        return "NOT_STORED"
+    if isinstance(e, errors.NotSupported):
+        return e.message if e.server else None
     if isinstance(e, errors.ClientError) or isinstance(e, errors.CallerError) and not e.server:
         return f"CLIENT_ERROR {e.message}"
     if isinstance(e, (errors.ServerError, errors.CallerError)):
@@ -110,9 +114,13 @@ class Memcache:
             distribution = usual_distribution(self.selector, self.hasher)
         if distribution is None:
             return None
-        options: Dict[str, Any] = {"distribution": distribution, "timeout": timeout}
+        if len({s.address for s in self.servers}) < len(self.servers):
+            return None  # the core takes a server once, and a selector counts it twice
+        options: Dict[str, Any] = {"distribution": distribution, "timeout": timeout,
+                                   "connect_timeout": timeout}
         if len(self.servers) > 1:
-            options["failover"] = "next"
+            # Connecting leaves time for the next server.
+            options.update(failover="next", connect_timeout=timeout / 2)
         if type(reconnector) is ReconnectorSimple:
             options["max_failures"] = 0
         elif isinstance(reconnector, ReconnectorTime):
@@ -261,7 +269,8 @@ class Memcache:
         """Stores (key, value) or (key, value, options): {key: None, or the server's words when it
         was not stored}. Options: flags, exptime, cas_unique; of an entry they are for it alone.
 
-        MultiStorageException: servers failed; its `results` are what the others answered.
+        MultiStorageException: servers failed, or a key is none (CLIENT_ERROR); its `results` are
+        those of all the others, and the words for the key.
         """
         usual = {"flags": 0, "exptime": 0, "cas_unique": None, **(options or {})}
         results: Dict[Any, Any] = {}
@@ -278,10 +287,13 @@ class Memcache:
             key: e for key, e in results.items() if isinstance(e, MemcachedException)}
         for key in failed:
             del results[key]
+        refused = [line for line in results.values() if line and line.startswith("CLIENT_ERROR")]
         results = {key: line for key, line in results.items()
                    if (return_successful if line is None else return_failed)}
         for e in failed.values():
             raise MultiStorageException(f"{len(failed)} keys: {e}", results) from e
+        for line in refused:
+            raise MultiStorageException(f"{len(refused)} keys: {line}", results)
         return results
 
     def _set_one(self, key: Any, value: Any, own: Mapping[str, Any]) -> Any:

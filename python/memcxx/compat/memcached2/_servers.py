@@ -92,7 +92,8 @@ class ServerConnection:
         self.backend: Optional[bool] = None
         try:
             self.address = tcp_address(self.parsed_uri["host"], self.parsed_uri["port"])
-            self.core = Core(self.address, timeout=timeout, max_failures=0)
+            self.core = Core(self.address, timeout=timeout, connect_timeout=timeout,
+                             max_failures=0)
         except (ValueError, errors.Error) as e:
             raise InvalidURI(f"{uri!r}: {e}") from None
 

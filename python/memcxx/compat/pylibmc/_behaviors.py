@@ -58,7 +58,11 @@ class Behaviors:
     def __init__(self, servers: List[Server], given: Mapping[str, Any]) -> None:
         self.values = dict(usual_behaviors)
         self.namespace = b""
-        self.servers = servers
+        self._given = servers
+        first: Dict[Tuple[int, str, int], Server] = {}
+        for server in servers:
+            first.setdefault(server[:3], server)
+        self.servers = list(first.values())  # each once
         self._weighted = False
         self._ring_hash = 0  # what the ring's points are made with, while weights do not count
         self.set(given)
@@ -142,12 +146,21 @@ class Behaviors:
         ring = "spy" if number == _SPY else "consistent"
         return f"libmemcached-{ring}/{hash_name}", False
 
+    def _in_order(self, servers: List[Server]) -> List[Server]:
+        if not self.values["_sort_hosts"]:
+            return servers
+        return sorted(servers, key=lambda s: (s[1], s[2]))
+
+    @property
+    def places(self) -> List[int]:
+        """Of each of the core's servers the place in the list as it was given."""
+        given = [server[:3] for server in self._in_order(self._given)]
+        return [given.index(server[:3]) for server in self._in_order(self.servers)]
+
     def uri(self) -> str:
         """The servers and the namespace."""
         _, with_weights = self._distribution()
-        servers = self.servers
-        if self.values["_sort_hosts"]:
-            servers = sorted(servers, key=lambda s: (s[1], s[2]))
+        servers = self._in_order(self.servers)
         # The core's spy ring has weighted points when there is a weight over 1; all may be equal.
         times = 2 if self.values["distribution"] == _SPY else 1
         addresses = []

@@ -19,9 +19,23 @@ from . import _exceptions as ex
 from ._behaviors import Behaviors, numeric
 from ._exceptions import at_some_servers, translated
 from ._specs import translate_server_spec, translate_server_specs
-from .consts import BehaviorDict, server_type_unix
+from .consts import (
+    BehaviorDict,
+    all_behaviors,
+    all_callbacks,
+    distributions,
+    distributions_rvs,
+    hashers,
+    hashers_rvs,
+    server_type_map,
+    server_type_unix,
+)
 
-__all__ = ["Client", "translate_server_spec", "translate_server_specs"]
+__all__ = [
+    "BehaviorDict", "Client", "all_behaviors", "all_callbacks", "distributions",
+    "distributions_rvs", "hashers", "hashers_rvs", "server_type_map", "translate_server_spec",
+    "translate_server_specs",
+]
 
 Key = Union[str, bytes]
 
@@ -29,6 +43,10 @@ _PICKLE, _INTEGER, _LONG, _COMPRESSED, _TEXT = 1, 2, 4, 8, 16
 _KINDS = _PICKLE | _INTEGER | _LONG | _TEXT
 _MOST_DECOMPRESSED = 128 << 20
 _NOTHING = object()
+#: what incr and decr answer with _noreply: libmemcached's, which has no number either
+_UNKNOWN = (1 << 64) - 1
+#: as pylibmc has it, a read that the server refuses finds nothing
+_REFUSED = (errors.ServerError, errors.NotSupported)
 
 
 def _key(key: Any) -> bytes:
@@ -158,24 +176,40 @@ class Client:
     def _packed(self, value: Any, min_compress_len: int, compress_level: int) -> Tuple[bytes, int]:
         if not -1 <= compress_level <= 9:
             raise ValueError("compress_level must be between 0 and 9 inclusive")
-        data, flags = self.serialize(value)
+        data, flags = self._serialized(value)
         if 0 < min_compress_len <= len(data) and compress_level != 0:
             packed = zlib.compress(data, compress_level)
             if len(packed) < len(data):
                 return packed, flags | _COMPRESSED
         return data, flags
 
+    def _serialized(self, value: Any) -> Tuple[bytes, int]:
+        made = self.serialize(value)
+        if not (isinstance(made, tuple) and len(made) >= 2 and isinstance(made[1], int)):
+            raise ValueError("serialize() must return (bytes, flags)")
+        if not isinstance(made[0], bytes):
+            raise TypeError(f"serialize() must return bytes, not {type(made[0]).__name__}")
+        if not 0 <= made[1] < 1 << 32:
+            raise ValueError(f"serialize() must return flags of 32 bits, not {made[1]}")
+        return bytes(made[0]), int(made[1])
+
     # --- reads
+
+    def _raw(self, key: Key) -> Optional[Tuple[bytes, int, int]]:
+        """(bytes, flags, token), or None."""
+        name = _key(key)
+        if not name:
+            return None
+        try:
+            return self._core.get_raw(name)
+        except errors.Error as e:
+            if isinstance(e, _REFUSED) and e.server:
+                return None
+            raise translated(e) from None
 
     def get(self, key: Key, default: Any = None) -> Any:
         """The value, or `default`."""
-        name = _key(key)
-        if not name:
-            return default
-        try:
-            found = self._core.get_raw(name)
-        except errors.Error as e:
-            raise translated(e) from None
+        found = self._raw(key)
         value = _NOTHING if found is None else self._loaded(found[0], found[1])
         return default if value is _NOTHING else value
 
@@ -183,18 +217,15 @@ class Client:
         """(value, token for cas), or (None, None). ValueError: without the behavior "cas"."""
         if not self._behaviors.values["cas"]:
             raise ValueError("gets without cas behavior")
-        try:
-            found = self._core.get_raw(_key(key))
-        except errors.Error as e:
-            raise translated(e) from None
+        found = self._raw(key)
         value = _NOTHING if found is None else self._loaded(found[0], found[1])
         return (None, None) if value is _NOTHING else (value, found[2])
 
     def get_multi(self, keys: Iterable[Key], key_prefix: Optional[Key] = None) -> Dict[Key, Any]:
         """{key: value} of the hits; keys without the prefix.
 
-        The keys of a server that fails are missing; when every server that was asked failed, that
-        raises.
+        Keys that a server refuses, and those of a server that fails, are missing; when every server
+        that was asked failed, that raises.
         """
         prefix = _key(key_prefix or b"")
         names = {prefix + _key(key): key for key in keys}
@@ -205,6 +236,9 @@ class Client:
         answered = set()
         for name, item in found.items():
             if isinstance(item, errors.Error):
+                if isinstance(item, _REFUSED) and item.server:
+                    answered.add(name)
+                    continue
                 if isinstance(item, errors.CallerError):
                     raise translated(item)
                 failures[item.server] = item
@@ -230,7 +264,7 @@ class Client:
         name = _key(key)
         ttl = self._ttl(time)
         data, flags = self._packed(val, min_compress_len, compress_level)
-        if not name:
+        if not name and verb != "cas":  # which raises
             return False
         try:
             answer = self._core.store_raw(verb, name, data, flags, ttl, cas, self._noreply)
@@ -275,14 +309,15 @@ class Client:
 
     def set_multi(self, keys: Mapping[Key, Any], time: int = 0, key_prefix: Optional[Key] = None,
                   min_compress_len: int = 0, compress_level: int = -1) -> List[Key]:
-        """Stores all. The keys that were not stored: none, since what fails raises, after all were
-        tried."""
+        """Stores all. The keys that were not stored; what fails raises, after all were tried."""
         names, entries = self._entries(keys, key_prefix, min_compress_len, compress_level)
         lost = [key for name, key in names.items() if not name]
-        failed = self._core.set_many_raw([e for e in entries if e[0]], self._ttl(time))
+        failed = self._core.set_many_raw([e for e in entries if e[0]], self._ttl(time),
+                                         self._noreply)
         for e in failed.values():
-            raise translated(e)
-        return lost
+            if e:
+                raise translated(e)
+        return lost + [names[name] for name in failed]  # NOT_STORED
 
     def add_multi(self, keys: Mapping[Key, Any], time: int = 0, key_prefix: Optional[Key] = None,
                   min_compress_len: int = 0, compress_level: int = -1) -> List[Key]:
@@ -323,8 +358,11 @@ class Client:
 
     def touch(self, key: Key, time: int) -> bool:
         """Sets the item's time to live; False without an item."""
+        name, ttl = _key(key), self._ttl(time)
+        if not name:
+            return False
         try:
-            return self._core.touch(_key(key), self._ttl(time))
+            return self._core.touch(name, ttl, self._noreply) or self._noreply
         except errors.Error as e:
             raise translated(e) from None
 
@@ -343,25 +381,33 @@ class Client:
         if delta >= 1 << 64:
             raise OverflowError("delta has more than 64 bits")
         try:
-            counted = getattr(self._core, verb)(_key(key), delta)
+            counted = getattr(self._core, verb)(_key(key), delta, quiet=self._noreply)
         except errors.Error as e:
             raise translated(e) from None
+        if self._noreply:
+            return _UNKNOWN
         if counted is None:
             raise ex.NotFound("1 keys not found")
         return counted
 
     def incr_multi(self, keys: Iterable[Key], key_prefix: Optional[Key] = None,
                    delta: int = 1) -> None:
-        """Increments each. NotFound: some had no item; the others were incremented."""
+        """Increments each. NotFound: some had no item; the others were incremented. Another Error,
+        when one failed: the same."""
         if isinstance(keys, Mapping):
             raise TypeError("keys must be a sequence, not a mapping")
         prefix = _key(key_prefix or b"")
         missing = 0
+        failed: List[ex.Error] = []
         for name in [prefix + _key(key) for key in keys]:
             try:
                 self._count("incr", name, delta)
             except ex.NotFound:
                 missing += 1
+            except ex.Error as e:
+                failed.append(e)
+        for e in failed:
+            raise e
         if missing:
             raise ex.NotFound(f"{missing} keys not found")
 
@@ -370,7 +416,7 @@ class Client:
     def flush_all(self, time: int = 0) -> bool:
         """Drops everything on every server after `time` seconds. True. SomeErrors: of those that
         failed; the others are flushed."""
-        for reply in self._core.flush_all(operator.index(time)).values():
+        for reply in self._core.flush_all(operator.index(time), self._noreply).values():
             if isinstance(reply, errors.Error):
                 raise at_some_servers(reply)
         return True
@@ -394,7 +440,11 @@ class Client:
 
     def hash(self, key: Key) -> int:
         """The index of the key's server."""
-        return self._core.servers().index(self._core.which(_key(key)))
+        return self._behaviors.places[self._core.servers().index(self._core.which(_key(key)))]
+
+    def unclaimed_errors(self) -> int:
+        """Failures that nobody waited for, with the behavior "_noreply"."""
+        return self._core.unclaimed_errors()
 
     def disconnect_all(self) -> None:
         """Closes idle connections; the next call opens what it needs."""

@@ -14,6 +14,7 @@ for _name, _class in exceptions:
 server_type_tcp = 1
 server_type_udp = 2
 server_type_unix = 4
+server_type_map = {"tcp": server_type_tcp, "udp": server_type_udp, "unix": server_type_unix}
 
 hashers: Dict[str, int] = {
     "default": 0, "md5": 1, "crc": 2, "fnv1_64": 3, "fnv1a_64": 4, "fnv1_32": 5, "fnv1a_32": 6,

@@ -54,8 +54,19 @@ _TABLE = Translation({
 })
 
 
-def translated(e: errors.Error) -> errors.Error:
-    """`e` as pymemcache's exception, or as the socket module's."""
+def translated(e: errors.Error, command: bytes = b"") -> errors.Error:
+    """`e` as pymemcache's exception, or as the socket module's. The server's words are in its `args`
+    as bytes; or the `command` that it does not know."""
+    made = _translated(e)
+    if isinstance(made, errors.NotSupported) and made.server:
+        made.args = (command or made.message.encode(),)
+    elif isinstance(made, (MemcacheServerError, MemcacheClientError)) and not isinstance(
+            made, (errors.NetworkError, MemcacheIllegalInputError)):
+        made.args = (made.message.encode(),)
+    return made
+
+
+def _translated(e: errors.Error) -> errors.Error:
     if isinstance(e, (errors.ConnectFailed, errors.ServerDown)):
         theirs = os_error(e)
         return e if isinstance(e, theirs) else _TABLE.made(theirs, e)

@@ -338,11 +338,13 @@ class TCPDriver(Driver):
         return self._ask("remove", key)[_STATUS] == "ok"
 
     def incr(self, key: bytes, val: int) -> Optional[int]:
-        r = self._ask("incr", key, number=val)
-        return r[_COUNT] if r[_STATUS] == "ok" else None
+        return self._count("incr", key, number=val)
 
     def decr(self, key: bytes, val: int) -> Optional[int]:
-        r = self._ask("decr", key, number=val)
+        return self._count("decr", key, number=val)
+
+    def _count(self, verb: str, key: bytes, **more: Any) -> Optional[int]:
+        r = self._ask(verb, key, **more)
         return r[_COUNT] if r[_STATUS] == "ok" else None
 
     def get(self, key: bytes) -> Optional[List[Any]]:

@@ -167,7 +167,7 @@ class Client:
         try:
             answer = self._core.store_raw(verb, key, data, flags, ttl, cas, quiet)
         except errors.Error as e:
-            raise translated(e) from None
+            raise translated(e, verb.encode()) from None
         return True if quiet else _ANSWERS[answer]
 
     def set(self, key: Key, value: Any, expire: int = 0, noreply: Optional[bool] = None,
@@ -203,21 +203,22 @@ class Client:
     def set_many(self, values: Dict[Key, Any], expire: int = 0, noreply: Optional[bool] = None,
                  flags: Optional[int] = None) -> List[Key]:
         """The keys that were not stored. Without noreply, what the server refused raises."""
-        failed = self._set_many(values, expire, flags)
-        quiet = self._is_quiet(noreply)
-        for e in failed.values():
-            if not (quiet and is_refusal(e)):
-                raise e
-        return list(failed)
+        lost, failed = self._set_many(values, expire, noreply, flags)
+        for e in failed:
+            raise e
+        return lost
 
     set_multi = set_many
 
-    def _set_many(self, values: Dict[Key, Any], expire: int,
-                  flags: Optional[int]) -> Dict[Key, errors.Error]:
+    def _set_many(self, values: Dict[Key, Any], expire: int = 0, noreply: Optional[bool] = None,
+                  flags: Optional[int] = None) -> Tuple[List[Key], List[errors.Error]]:
+        """(keys that were not stored, what there is to raise)"""
         ttl = self._ttl(expire)
         entries = [(key, *self._packed(key, value, flags)) for key, value in values.items()]
-        failed = self._core.set_many_raw(entries, ttl)
-        return {key: translated(e) for key, e in failed.items()}
+        quiet = self._is_quiet(noreply)
+        lost = self._core.set_many_raw(entries, ttl, quiet)
+        failed = [translated(e, b"set") for e in lost.values() if e is not False]  # NOT_STORED
+        return list(lost), [e for e in failed if not (quiet and is_refusal(e))]
 
     # --- reads
 
@@ -236,7 +237,7 @@ class Client:
             if self._is_ignored(e):
                 return default
             if isinstance(e, errors.Error):
-                raise translated(e) from None
+                raise translated(e, b"get") from None
             raise
 
     def gets(self, key: Key, default: Any = None, cas_default: Any = None) -> Tuple[Any, Any]:
@@ -251,7 +252,7 @@ class Client:
             if self._is_ignored(e):
                 return default, cas_default
             if isinstance(e, errors.Error):
-                raise translated(e) from None
+                raise translated(e, b"gets") from None
             raise
 
     def get_many(self, keys: Iterable[Key]) -> Dict[Key, Any]:
@@ -288,7 +289,7 @@ class Client:
         deserialize = self.serde.deserialize
         for key, item in found.items():
             if isinstance(item, errors.Error):
-                failed[key] = translated(item)
+                failed[key] = translated(item, b"gets" if with_cas else b"get")
             elif with_cas:
                 found[key] = (deserialize(key, item[0], item[1]), b"%d" % item[2])
             else:
@@ -306,22 +307,23 @@ class Client:
         try:
             return self._core.delete(key, quiet) or quiet
         except errors.Error as e:
-            raise translated(e) from None
+            raise translated(e, b"delete") from None
 
     def delete_many(self, keys: Iterable[Key], noreply: Optional[bool] = None) -> bool:
         """True. Raises when one of them could not be asked for."""
-        for e in self._delete_many(keys).values():
+        for e in self._delete_many(keys, noreply):
             raise e
         return True
 
     delete_multi = delete_many
 
-    def _delete_many(self, keys: Iterable[Key]) -> Dict[Key, errors.Error]:
+    def _delete_many(self, keys: Iterable[Key], noreply: Optional[bool] = None
+                     ) -> List[errors.Error]:
         wanted = list(keys)
         for key in wanted:
             self._check_text(key)
-        failed = self._core.delete_many(wanted)
-        return {key: translated(e) for key, e in failed.items() if e is not False}  # a miss
+        failed = self._core.delete_many(wanted, self._is_quiet(noreply))
+        return [translated(e, b"delete") for e in failed.values() if e is not False]  # a miss
 
     def incr(self, key: Key, value: int, noreply: Optional[bool] = False) -> Optional[int]:
         """The new value; None when there is no item, and with noreply."""
@@ -336,26 +338,26 @@ class Client:
         if not 0 <= self._integer(value, "value") < 1 << 64:
             raise MemcacheIllegalInputError(f"value must be 64 bits, got bad value: {value!r}")
         try:
-            counted = getattr(self._core, verb)(key, int(value))
+            return getattr(self._core, verb)(key, int(value), quiet=bool(noreply))
         except errors.Error as e:
-            raise translated(e) from None
-        return None if noreply else counted
+            raise translated(e, verb.encode()) from None
 
     def touch(self, key: Key, expire: int = 0, noreply: Optional[bool] = None) -> bool:
         """Whether there was an item; with noreply always True."""
         self._check_text(key)
         ttl = self._ttl(expire)
+        quiet = self._is_quiet(noreply)
         try:
-            return self._core.touch(key, ttl) or self._is_quiet(noreply)
+            return self._core.touch(key, ttl, quiet) or quiet
         except errors.Error as e:
-            raise translated(e) from None
+            raise translated(e, b"touch") from None
 
     # --- the server
 
-    def _of_server(self, replies: Dict[str, Any]) -> Any:
+    def _of_server(self, replies: Dict[str, Any], command: bytes) -> Any:
         for reply in replies.values():
             if isinstance(reply, errors.Error):
-                raise translated(reply) from None
+                raise translated(reply, command) from None
         return next(iter(replies.values()), None)
 
     def stats(self, *args: Any) -> Dict[bytes, Any]:
@@ -369,16 +371,23 @@ class Client:
 
     def version(self) -> bytes:
         """The server's version."""
-        return str(self._of_server(self._core.version())).encode()
+        return str(self._of_server(self._core.version(), b"version")).encode()
 
     def flush_all(self, delay: int = 0, noreply: Optional[bool] = None) -> bool:
         """Drops everything after `delay` seconds. True."""
-        self._of_server(self._core.flush_all(self._integer(delay, "delay")))
+        for e in self._flush_all(delay, noreply):
+            raise e
         return True
+
+    def _flush_all(self, delay: int = 0, noreply: Optional[bool] = None) -> List[errors.Error]:
+        replies = self._core.flush_all(self._integer(delay, "delay"), self._is_quiet(noreply))
+        return [translated(reply, b"flush_all") for reply in replies.values()
+                if isinstance(reply, errors.Error)]
 
     def cache_memlimit(self, memlimit: int) -> bool:
         """Sets how many megabytes the server may use. True."""
-        answer = self.raw_command(b"cache_memlimit %d" % self._integer(memlimit, "memlimit"))
+        line = b"cache_memlimit %d" % self._integer(memlimit, "memlimit")
+        answer = _plain.ask(self.server, self._seconds(), line, b"\r\n", b"cache_memlimit")
         if answer != b"OK":
             raise MemcacheUnknownError(answer[:32])
         return True

@@ -71,11 +71,13 @@ def raise_errors(line: bytes, command: bytes) -> None:
 
 
 def ask(server: ServerSpec, timeout: float, command: bytes, until: bytes,
-        longest: int = _LONGEST_ANSWER) -> bytes:
+        name: bytes = b"", longest: int = _LONGEST_ANSWER) -> bytes:
     """Sends a command's line, and returns the answer up to `until`, without it.
 
-    `timeout`: seconds, for all of it. An error line of the server ends the answer, too, and raises.
+    `timeout`: seconds, for all of it. An error line of the server ends the answer, too, and raises;
+    what it does not know is called by its `name` then, or by the whole line.
     """
+    name = name or command
     if not isinstance(server, tuple) and server == "memory://":
         raise MemcacheUnknownCommandError(command)
     deadline = time.monotonic() + timeout
@@ -88,10 +90,10 @@ def ask(server: ServerSpec, timeout: float, command: bytes, until: bytes,
         while True:
             at = answer.find(until, max(0, len(answer) - (1 << 16) - len(until)))
             if at >= 0:
-                raise_errors(bytes(answer[:at]), command)
+                raise_errors(bytes(answer[:at]), name)
                 return bytes(answer[:at])
             if answer.endswith(b"\r\n") and answer.count(b"\r\n", 0, 4096) == 1:
-                raise_errors(bytes(answer[:-2]), command)
+                raise_errors(bytes(answer[:-2]), name)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise socket.timeout(f"no {until!r} within {timeout} s")
@@ -114,7 +116,7 @@ def statistics(server: ServerSpec, timeout: float, groups: Sequence[Any]) -> Dic
             raise MemcacheIllegalInputError(f"not a word of a command: {word!r}")
     # "stats reset" answers RESET alone, and everything else ends with END.
     end = b"RESET\r\n" if words == [b"reset"] else b"END\r\n"
-    answer = ask(server, timeout, b" ".join([b"stats", *words]), end, MOST_BYTES)
+    answer = ask(server, timeout, b" ".join([b"stats", *words]), end, b"stats", MOST_BYTES)
     if answer.count(b"\r\n") > MOST_LINES:
         raise MemcacheUnknownError(f"more than {MOST_LINES} lines")
     out: Dict[bytes, Any] = {}

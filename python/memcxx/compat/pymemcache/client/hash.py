@@ -15,10 +15,9 @@ import threading
 import time
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
-from .... import errors
-from ..exceptions import MemcacheError, MemcacheIllegalInputError, translated
+from ..exceptions import MemcacheError, MemcacheIllegalInputError
 from ._address import Key, ServerSpec, check_key_helper, core_address, normalize_server_spec
-from ._client import Client, is_refusal
+from ._client import Client
 from ._pooled import PooledClient
 from .rendezvous import RendezvousHash
 
@@ -262,9 +261,9 @@ class HashClient:
             self._failures.pop(self._node(key) if node is None else node, None)
         return result
 
-    def get(self, key: Key, default: Any = None) -> Any:
+    def get(self, key: Key, default: Any = None, **kwargs: Any) -> Any:
         """The value, or `default`."""
-        return self._run_cmd("get", key, default, default)
+        return self._run_cmd("get", key, default, default=default, **kwargs)
 
     def gets(self, key: Key, *args: Any, **kwargs: Any) -> Any:
         """(value, token for cas), or (None, None)."""
@@ -317,6 +316,12 @@ class HashClient:
             if isinstance(e, MemcacheIllegalInputError) or not self.ignore_exc:
                 raise e
 
+    def _note_all(self, failed: Iterable[Exception], began: float) -> List[Exception]:
+        noted = list(failed)
+        for e in noted:
+            self._noted(e, began)
+        return noted
+
     def get_many(self, keys: Iterable[Key], gets: bool = False, *args: Any,
                  **kwargs: Any) -> Dict[Key, Any]:
         """{key: value} of the hits. A failure raises; with ignore_exc its keys are misses."""
@@ -326,11 +331,9 @@ class HashClient:
             began = time.monotonic()
             try:
                 if node is None:
-                    some, bad = client._fetch(group, gets)
+                    some, bad = client._fetch(group, gets, *args, **kwargs)
                     found.update(some)
-                    failed += bad.values()
-                    for e in bad.values():
-                        self._noted(e, began)
+                    failed += self._note_all(bad.values(), began)
                 else:
                     read = client.gets_many if gets else client.get_many
                     found.update(read(group, *args, **kwargs))
@@ -349,9 +352,8 @@ class HashClient:
 
     gets_multi = gets_many
 
-    def set_many(self, values: Dict[Key, Any], expire: int = 0, noreply: Optional[bool] = None,
-                 flags: Optional[int] = None) -> List[Key]:
-        """The keys that were not stored. Without ignore_exc what went wrong raises."""
+    def set_many(self, values: Dict[Key, Any], *args: Any, **kwargs: Any) -> List[Key]:
+        """As Client.set_many. Without ignore_exc what went wrong raises."""
         groups, lost = self._groups(values)
         failed: List[Exception] = []
         for client, node, group in groups:
@@ -359,14 +361,11 @@ class HashClient:
             began = time.monotonic()
             try:
                 if node is None:
-                    bad = client._set_many(some, expire, flags)
+                    bad, raised = client._set_many(some, *args, **kwargs)
                     lost += bad
-                    quiet = client._is_quiet(noreply)
-                    failed += [e for e in bad.values() if not (quiet and is_refusal(e))]
-                    for e in bad.values():
-                        self._noted(e, began)
+                    failed += self._note_all(raised, began)
                 else:
-                    lost += client.set_many(some, expire, noreply, flags)
+                    lost += client.set_many(some, *args, **kwargs)
             except Exception as e:
                 self._noted(e, began, node)
                 failed.append(e)
@@ -376,19 +375,17 @@ class HashClient:
 
     set_multi = set_many
 
-    def delete_many(self, keys: Iterable[Key], noreply: Optional[bool] = None) -> bool:
-        """True. Without ignore_exc what went wrong raises."""
+    def delete_many(self, keys: Iterable[Key], *args: Any, **kwargs: Any) -> bool:
+        """As Client.delete_many. Without ignore_exc what went wrong raises."""
         failed: List[Exception] = []
         for client, node, group in self._groups(keys)[0]:
             began = time.monotonic()
             try:
                 if node is None:
-                    bad = client._delete_many(group)
-                    failed += bad.values()
-                    for e in bad.values():
-                        self._noted(e, began)
-                else:
-                    client.delete_many(group, noreply)
+                    failed += self._note_all(client._delete_many(group, *args, **kwargs), began)
+                else:  # a client class of one's own need not have more
+                    for key in group:
+                        client.delete(key, *args, **kwargs)
             except Exception as e:
                 self._noted(e, began, node)
                 failed.append(e)
@@ -399,24 +396,26 @@ class HashClient:
 
     # --- every server
 
-    def flush_all(self, delay: int = 0, noreply: Optional[bool] = None) -> None:
-        """Drops everything on every server, after `delay` seconds; what went wrong then raises."""
+    def flush_all(self, *args: Any, **kwargs: Any) -> None:
+        """As Client.flush_all, on every server; what went wrong then raises."""
         failed: List[Exception] = []
         began = time.monotonic()
         cluster = self._cluster
         if cluster is not None:
-            for reply in cluster._core.flush_all(cluster._integer(delay, "delay")).values():
-                if isinstance(reply, errors.Error):
-                    failed.append(translated(reply))
-                    self._noted(failed[-1], began)
+            failed += self._note_all(cluster._flush_all(*args, **kwargs), began)
         else:
             for node, client in list(self.clients.items()):
                 try:
-                    client.flush_all(delay, noreply)
+                    client.flush_all(*args, **kwargs)
                 except Exception as e:
                     self._noted(e, began, node)
                     failed.append(e)
         self._raise_unless_ignored(failed)
+
+    def unclaimed_errors(self) -> int:
+        """Failures that nobody waited for: of calls with noreply."""
+        asked = [self._cluster, *self.clients.values()]
+        return sum(c.unclaimed_errors() for c in asked if hasattr(c, "unclaimed_errors"))
 
     def close(self) -> None:
         """Closes idle connections; the next call opens what it needs."""
