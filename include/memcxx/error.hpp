@@ -18,8 +18,8 @@ namespace memcxx {
 enum class errc : std::uint8_t {
   ok = 0,  // not an error; the status of a response that succeeded
 
-  // Answers: the server did what was asked, and this is the outcome. No allocation, no log line (but
-  // for not_a_number, which has the server's words: whoever counts there expected a number).
+  // Answers: the server did what was asked, and this is the outcome. No allocation, no log line
+  // (but for not_a_number, which has the server's words: whoever counts there expected a number).
   miss,          // no item under this key (get, gat, touch, remove, incr, decr, cas)
   not_stored,    // add found an item; replace, append, prepend found none
   exists,        // the item has changed since the cas token was read
@@ -81,9 +81,9 @@ struct error_details {
   std::string bytes = {};  // of the item, when it is the item's value that is wrong
 };
 
-// A failed call's reason: a code, and for everything but plain answers (miss, not_stored, exists) the
-// server and a message.
-// Threads: a value type; copies share immutable details. Copying never throws.
+// A failed call's reason: a code, and for everything but plain answers (miss, not_stored, exists)
+// the server and a message. Threads: a value type; copies share immutable details. Copying never
+// throws.
 class error {
  public:
   error() = default;

@@ -425,8 +425,7 @@ void bind_client(nb::module_& m) {
           },
           "other"_a, "timeout"_a)
       .def(
-          "within",
-          [](const py_client& c, double seconds) { return py_client(c, seconds); },
+          "within", [](const py_client& c, double seconds) { return py_client(c, seconds); },
           "timeout"_a)
       .def("get", &py_client::get, "key"_a, "default"_a = nb::none(), "The value, or `default`.")
       .def("gat", &py_client::gat, "key"_a, "ttl"_a.none(), "default"_a = nb::none(),

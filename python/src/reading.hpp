@@ -121,8 +121,8 @@ class reading final : public call {
   step_index parts_;  // of the wholes, in the steps after the first
 };
 
-// What is of many, which stays the same and alive whatever becomes of what was given: the objects of
-// an iterable that is no str or bytes itself, and the pairs of a mapping. TypeError for others.
+// What is of many, which stays the same and alive whatever becomes of what was given: the objects
+// of an iterable that is no str or bytes itself, and the pairs of a mapping. TypeError for others.
 nb::object tuple_of(nb::handle iterable);
 nb::object pairs_of(nb::handle mapping);
 

@@ -55,7 +55,8 @@ std::vector<server_reply<text_statistics>> text_stats_of(client& c, std::string_
   all->replies[0].reply = ask(c, all->replies[0].server, all->group);
   hold.lock();
   while (all->asked != 0) {
-    if (all->changed.wait_for(hold, until_signals_are_heard) == std::cv_status::no_timeout) continue;
+    if (all->changed.wait_for(hold, until_signals_are_heard) == std::cv_status::no_timeout)
+      continue;
     hold.unlock();
     if (const auto& hear = c.settings().on_interrupt) hear();
     hold.lock();

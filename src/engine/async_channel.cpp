@@ -181,8 +181,8 @@ void async_channel::pump(turn& t) noexcept {
       return lost(t);
     }
     // The first after a pause may find that the server has left meanwhile.
-    if (link_ != nullptr && waiting_.size() + riding_.size() == 1 &&
-        link_->wire.in_flight() == 0 && !is_usable(t)) {
+    if (link_ != nullptr && waiting_.size() + riding_.size() == 1 && link_->wire.in_flight() == 0 &&
+        !is_usable(t)) {
       end_link();
       waiting_.front().fresh = true;
     }
@@ -351,9 +351,9 @@ bool async_channel::suspect(turn& t) noexcept {
   if (in_use() && link_->wire.abandoned() == 0) return false;
   if (t.now() < silent_at()) return true;
   guarded(t, [&] {
-    link_->wire.fail(errc::connection_closed,
-                     "no reply was completed for " +
-                         std::to_string(engine_.options_.timeout.count()) + "ms");
+    link_->wire.fail(
+        errc::connection_closed,
+        "no reply was completed for " + std::to_string(engine_.options_.timeout.count()) + "ms");
     lost(t);
   });
   return false;

@@ -429,8 +429,8 @@ async_channel& async_engine::channel_of(async_record& r, std::uint32_t server) {
   return *known;
 }
 
-// The probe of a server that is down does not wait behind what may be the reason. Whoever is patient
-// keeps the connection, if not too many have done so already.
+// The probe of a server that is down does not wait behind what may be the reason. Whoever is
+// patient keeps the connection, if not too many have done so already.
 async_channel& async_engine::channel_for_probe(async_record& r, std::uint32_t server) {
   async_channel& c = channel_of(r, server);
   if (!c.owes()) return c;

@@ -232,8 +232,8 @@ class async_engine : public detail::async_core,
   }
   void set_timer(turn& t, clock::time_point when);
   void on_timer(bool in_time);
-  // Nobody may be waiting any more for what the connection owes: it is closed once it is silent (see
-  // silent_at).
+  // Nobody may be waiting any more for what the connection owes: it is closed once it is silent
+  // (see silent_at).
   void doubt(turn& t, async_channel& c);
   void use_newest(turn& t);
   void forget(turn& t, async_channel& c) noexcept;

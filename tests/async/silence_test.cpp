@@ -1,6 +1,7 @@
 // Connections over which nothing comes any more when nobody is left who waits: run() returns all
 // the same. What is slow and alive stays.
-// Never here: what the caller hears who gives up (giving_up_test), one long reply (slow_reply_test).
+// Never here: what the caller hears who gives up (giving_up_test), one long reply
+// (slow_reply_test).
 #include <gtest/gtest.h>
 #include <string>
 #include <string_view>

@@ -74,8 +74,7 @@ class slow_reply : public testing::TestWithParam<pace> {
 // Once nothing was completed for a whole timeout, and nobody is left who waits for it, its
 // connection ends, whatever still comes.
 TEST_P(slow_reply, that_ran_out_of_time_takes_no_server_with_it) {
-  for (const auto p :
-       {protocol_choice::classic, protocol_choice::meta, protocol_choice::binary}) {
+  for (const auto p : {protocol_choice::classic, protocol_choice::meta, protocol_choice::binary}) {
     for (const std::size_t connections : {1U, 4U}) {
       SCOPED_TRACE(std::string(name_of(p)) + ", connections: " + std::to_string(connections));
       async_client cache(io, async_settings(server.address(), p, 500ms),
@@ -171,7 +170,8 @@ TEST_P(slow_reply, is_not_what_a_probe_waits_behind) {
     const auto patient_ended = std::make_shared<bool>(false);
     const std::size_t before = server.accepted();
     run_to_end(io, [&]() -> net::awaitable<void> {
-      if (somebody_waits) cache.get("big", [patient_ended](const result<item>&) { *patient_ended = true; });
+      if (somebody_waits)
+        cache.get("big", [patient_ended](const result<item>&) { *patient_ended = true; });
       const auto hurried = co_await cache.within(100ms).get(somebody_waits ? "k" : "big");
       EXPECT_TRUE(fails(hurried, errc::timeout));
       const stopwatch watch;
@@ -194,14 +194,14 @@ TEST_P(slow_reply, is_not_what_a_probe_waits_behind) {
 INSTANTIATE_TEST_SUITE_P(async, slow_reply, testing::Values(megabyte_a_second, drip),
                          [](const auto& named) { return std::string(named.param.name); });
 
-// --- whoever waits, and has time ------------------------------------------------------------------
+// --- whoever waits, and has time
+// ------------------------------------------------------------------
 
 constexpr pace a_second_long{"a_second_long", 1'000'000, 20'000, 20ms};
 
 // Others give up behind it all the while. As long as it comes, that is no silence.
 TEST(slow_reply_that_is_waited_for, is_read_to_its_end) {
-  for (const auto p :
-       {protocol_choice::classic, protocol_choice::meta, protocol_choice::binary}) {
+  for (const auto p : {protocol_choice::classic, protocol_choice::meta, protocol_choice::binary}) {
     SCOPED_TRACE(name_of(p));
     scripted_server server(answers_slowly(a_second_long));
     net::io_context io;

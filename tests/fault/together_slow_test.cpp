@@ -72,7 +72,8 @@ class together_slow : public testing::TestWithParam<pace> {
   }
   // The only connection that is left is taken for so long; who calls meanwhile shares it then. The
   // first of them is "big".
-  void share(client cache, std::chrono::milliseconds taken, std::chrono::milliseconds limit_of_big) {
+  void share(client cache, std::chrono::milliseconds taken,
+             std::chrono::milliseconds limit_of_big) {
     start([this, cache, taken]() mutable {
       expect_hit(cache, "wait" + std::to_string(taken.count()), 10s);
     });
