@@ -66,6 +66,7 @@ class runner {
   }
 
   void begin(server::claim c, clock::time_point now, clock::time_point deadline) {
+    if (began_ == clock::time_point{}) began_ = now;  // nothing was held against the server
     if (c.idle != nullptr) {
       link_ = std::move(c.idle);
       leg_.begin(true);
