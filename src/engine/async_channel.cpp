@@ -351,9 +351,13 @@ bool async_channel::suspect(turn& t) noexcept {
   if (in_use() && link_->wire.abandoned() == 0) return false;
   if (t.now() < silent_at()) return true;
   guarded(t, [&] {
-    link_->wire.fail(
-        errc::connection_closed,
-        "no reply was completed for " + std::to_string(engine_.options_.timeout.count()) + "ms");
+    const std::string why =
+        "no reply was completed for " + std::to_string(engine_.options_.timeout.count()) + "ms";
+    if (in_use()) {
+      link_->wire.fail(errc::connection_closed, why);
+    } else {  // who waited for it in vain has said so
+      link_->wire.fail(errc::connection_closed, why, verdict::nothing);
+    }
     lost(t);
   });
   return false;

@@ -77,10 +77,10 @@ class runner {
     }
   }
 
-  // With what was lost on another connection, and the right to open one.
-  void go_again(clock::time_point now, clock::time_point deadline) {
+  // With what was lost on another connection.
+  void go_again(server::claim fresh, clock::time_point now, clock::time_point deadline) {
     began_ = now;
-    begin({.idle = nullptr, .may_open = true}, now, deadline);
+    begin(std::move(fresh), now, deadline);
   }
 
   // With a connection over which the leg was begun already.
@@ -242,18 +242,25 @@ class run {
     work();
   }
 
-  // With what was lost where others travelled along: over a fresh connection.
-  void go_again(runner& r) {
+  // With what was lost where others travelled along, in a call that began at `began`: over a fresh
+  // connection. They all come at once, and one that was opened since then is as fresh as another.
+  void go_again(runner& r, clock::time_point began) {
     auto c = r.on().wait_claim(deadline_);
-    const bool granted = c.granted();
+    if (c.idle != nullptr && c.idle->opened < began) {
+      r.on().discard(std::move(c.idle));
+      c.may_open = true;
+    }
     now_ = clock::now();
-    if (c.idle != nullptr) r.on().discard(std::move(c.idle));
     if (now_ >= deadline_) {
-      if (granted) r.on().give_back_slot();
+      if (c.idle != nullptr) {
+        r.on().give_back(std::move(c.idle));
+      } else if (c.may_open) {
+        r.on().give_back_slot();
+      }
       r.what().give_up(errc::timeout, "no time left to send it again");
       return r.finish();
     }
-    r.go_again(now_, deadline_);
+    r.go_again(std::move(c), now_, deadline_);
     r.pump(now_, deadline_);
     work();
   }
@@ -433,6 +440,7 @@ void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::mi
   if (now + kernel_patience(timeout) <= deadline && run_in_one_go(x, l, s, timeout, now, c, waited))
     return;
   auto together = combining::outcome::alone;
+  const auto began = now;
   if (c.idle == nullptr && s.together().attracts(c.may_open, now) && may_travel_together(x, l, s)) {
     if (std::exchange(c.may_open, false)) s.give_back_slot();
     together = s.together().run(l, timeout, now, deadline, events);
@@ -442,7 +450,7 @@ void run_alone(routing::exchange& x, routing::leg& l, server& s, std::chrono::mi
   runner one(x, l, s, events);
   run rest({&one, 1}, timeout, now, deadline);
   if (together == combining::outcome::again) {
-    rest.go_again(one);
+    rest.go_again(one, began);
   } else if (c.granted()) {
     rest.go_on(one, std::move(c), waited);
   } else {

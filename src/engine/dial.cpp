@@ -167,6 +167,7 @@ dial::progress dial::finish_handshake(clock::time_point now) {
   if (kept_ != nullptr) server_.discard(std::move(kept_));
   connection& wire = link_->wire;
   link_->guessed = negotiation_.guessed();
+  link_->opened = now;
   server_.spoke(wire.speaks());
   if (!server_.needs_flush()) return progress::done;
   protocol::request r;

@@ -23,6 +23,7 @@ struct link {
 
   transport::stream io;
   connection wire;
+  clock::time_point opened{};
   clock::time_point last_used{};
   // The last read that waited was interrupted by a signal, or its time-out passed.
   bool waited_in_vain = false;

@@ -9,10 +9,18 @@ const auto classic = speaking(protocol_choice::classic);
 const auto meta = speaking(protocol_choice::meta);
 const auto binary = speaking(protocol_choice::binary);
 
+request quiet_get(std::string_view key) {
+  request r;
+  r.key = key;
+  r.quiet = true;
+  return r;
+}
+
 TEST(progress, a_reply_counts_with_its_last_byte) {
   const std::pair<connection_options, std::string> all[] = {
       {classic, "VALUE a 0 5\r\nhello\r\nEND\r\n"},
       {classic, "END\r\n"},
+      {meta, "SERVER_ERROR busy\r\n"},
       {meta, "VA 5 f0 O1\r\nhello\r\n"},
       {meta, "EN\r\n"},
       {binary, binary_hit(1, "hello")},
@@ -114,6 +122,63 @@ TEST(progress, only_what_was_abandoned_is_owed_to_nobody) {
   }
   EXPECT_EQ(t.c.abandoned(), 0u);
   EXPECT_EQ(t.c.replies(), 42u);
+}
+
+// --- whether somebody waits for what comes next
+
+TEST(progress, the_reply_that_comes_next_is_awaited_until_it_was_given_up) {
+  for (const auto& [options, reply] :
+       {std::pair{classic, "VALUE a 0 5\r\nhello\r\nEND\r\n"s},
+        std::pair{meta, "VA 5 O1\r\nhello\r\n"s}, std::pair{binary, binary_hit(1, "hello")}}) {
+    for (std::size_t n = 0; n < reply.size(); ++n) {
+      SCOPED_TRACE("after " + std::to_string(n) + " bytes of " + reply);
+      talk t(options);
+      EXPECT_FALSE(t.c.awaited());
+      recorder other;
+      t.ask({.key = "a"});
+      ASSERT_FALSE(t.c.submit({.key = "b"}, other, 2));
+      t.take();
+      t.read(reply.substr(0, n));
+      if (t.to.log.empty()) {
+        EXPECT_TRUE(t.c.awaited());
+      }
+      t.c.abandon(t.to);
+      EXPECT_FALSE(t.c.awaited()) << "who waits behind it waits for another";
+      t.read(reply.substr(n));
+      EXPECT_TRUE(t.c.awaited()) << "it is the next one's turn";
+      t.c.abandon(other);
+      EXPECT_FALSE(t.c.awaited());
+    }
+  }
+}
+
+// Of a line, and of what may stay silent, any may be the one that is answered.
+TEST(progress, a_line_is_awaited_by_all_who_are_in_it) {
+  for (const auto& options : {classic, meta, binary}) {
+    talk t(options);
+    recorder gone;
+    ASSERT_FALSE(t.c.submit(quiet_get("a"), gone, 9));
+    t.quietly({.key = "b"}).fence().take();
+    t.c.abandon(gone);
+    EXPECT_TRUE(t.c.awaited());
+    t.c.abandon(t.to);
+    EXPECT_FALSE(t.c.awaited());
+  }
+}
+
+// A value that has begun to come belongs to one of them.
+TEST(progress, the_value_that_is_coming_is_awaited_by_its_own_caller) {
+  talk t(meta);
+  recorder other;
+  t.quietly({.key = "a"});
+  ASSERT_FALSE(t.c.submit(quiet_get("b"), other, 2));
+  t.fence().take();
+  t.read("VA 5 O1\r\nhe");
+  EXPECT_TRUE(t.c.awaited());
+  t.c.abandon(t.to);
+  EXPECT_FALSE(t.c.awaited());
+  t.read("llo\r\n");
+  EXPECT_TRUE(t.c.awaited());
 }
 
 }  // namespace

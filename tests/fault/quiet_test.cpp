@@ -233,6 +233,40 @@ TEST_P(quiet, a_client_error_is_typed_and_named) {
   EXPECT_FALSE(set.error().message().empty());
 }
 
+// A server that is down is tried again over a connection that owes nothing: what it owes elsewhere
+// may be why it is down.
+TEST_P(quiet, answers_that_do_not_come_are_nothing_that_a_probe_waits_behind) {
+  scripted_server server([](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (r.value == "stuck") p.wait(10s);
+      if (r.key == "slow") p.wait(300ms);
+      p.send(wire::answer(r, {{"slow", "s"}, {"k", "v"}}));
+    }
+  });
+  memcxx::options o = settings_for(server.address(), GetParam(), 5s);
+  o.health.max_failures = 1;
+  o.health.retry_min = 1ms;
+  o.health.retry_max = 2ms;
+  client cache(o);
+  // Two connections, and a store on each.
+  std::thread other([own = cache]() mutable { EXPECT_EQ(value_of(own.get("slow")), "s"); });
+  EXPECT_TRUE(server.saw("slow"));
+  ASSERT_TRUE(ok(cache.set("a", "stuck", {.quiet = true})));
+  other.join();
+  ASSERT_TRUE(ok(cache.set("b", "stuck", {.quiet = true})));
+  EXPECT_TRUE(server.saw("stuck", 2));
+  EXPECT_EQ(server.accepted(), 2u);
+
+  EXPECT_TRUE(fails(cache.within(100ms).get("k"), errc::timeout));
+  result<item> probed = cache.within(1s).get("k");
+  for (int i = 0; i < 1000 && fails(probed, errc::server_down); ++i) {
+    std::this_thread::sleep_for(1ms);
+    probed = cache.within(1s).get("k");
+  }
+  EXPECT_EQ(value_of(probed), "v");
+}
+
 INSTANTIATE_TEST_SUITE_P(fault, quiet, testing::ValuesIn(every_protocol), protocol_name);
 
 }  // namespace

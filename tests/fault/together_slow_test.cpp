@@ -111,6 +111,7 @@ TEST_P(together_slow, reply_that_ran_out_of_time_ends_its_connection) {
   }
   join();
   EXPECT_EQ(hits, small_gets + 1);
+  EXPECT_EQ(server.accepted(), 2u) << "what was lost goes over one other connection";
 }
 
 // Somebody patient rides behind it. Whoever comes now does not, but takes the connection that
@@ -171,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(fault, together_slow, testing::Values(megabyte_a_second
 // Its caller waits, and has time: others give up behind it, and it is read to its end.
 TEST(together_slow_reply_that_is_waited_for, is_read_to_its_end) {
   scripted_server server(answers_slowly({"a_second_long", 1'000'000, 20'000, 20ms}));
-  memcxx::options o = settings_for(server.address(), protocol_choice::meta, 200ms);
+  memcxx::options o = settings_for(server.address(), protocol_choice::meta, 400ms);
   o.pool_size = 1;
   client cache(o);
   ASSERT_TRUE(ok(cache.get("first")));
