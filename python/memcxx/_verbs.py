@@ -240,6 +240,8 @@ class Verbs:
         """Drops everything, after `delay` seconds."""
         if not delay >= 0:
             raise errors.InvalidArgument("flush: the delay is negative")
+        # Beyond what a ttl may be it is refused; here it has to be a whole number.
+        seconds = math.ceil(min(delay, 1e12))
         return (yield from self._everywhere("flush", number=seconds, quiet=quiet))
 
     def stats(self, group: str = "", text: bool = False) -> Steps:

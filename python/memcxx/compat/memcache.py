@@ -126,6 +126,7 @@ class Client(Values):
         timeout = _DAY if self.socket_timeout is None else self.socket_timeout
         if timeout < 0:
             raise ValueError(f"socket_timeout is {timeout}")
+        timeout = max(timeout, 0.001)
         retry = min(max(self.dead_retry, 0.001), _DAY)
         me = weakref.ref(self)
 

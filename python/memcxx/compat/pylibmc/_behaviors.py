@@ -177,6 +177,7 @@ class Behaviors:
         b = self.values
         eject = bool(b["auto_eject"])
         retry = (b["dead_timeout"] if eject else 0) or b["retry_timeout"] or 2
+        retry = max(retry, 0.001)
         replicas = min(b["num_replicas"] + 1, len(self.servers), 16) if binary else 1
         return {
             "distribution": self._distribution()[0],
