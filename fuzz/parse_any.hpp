@@ -46,8 +46,9 @@ inline void parse_any(protocol::parsed (*parse)(std::string_view, protocol::resp
   require(lies_in(r.key, head) && lies_in(r.value, head));
   const bool refused = p.kind == protocol::reply_kind::refused;
   const bool error = p.kind == protocol::reply_kind::error;
-  require((r.status == errc::ok) == !(refused || error));
-  require(!error || !r.text.empty());
+  const bool odd_flags = r.status == errc::unknown_flags && !refused && !error;
+  require((r.status == errc::ok) == !(refused || error || odd_flags));
+  require(!(error || odd_flags) || !r.text.empty());
 
   protocol::response again;
   const protocol::parsed same = parse(head, again);

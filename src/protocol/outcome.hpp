@@ -30,7 +30,7 @@ inline void clear(response& r) noexcept {
 // Flags of more than 32 bits, as memcached can be built to store, are this item's error alone.
 inline void set_flags(response& r, std::uint64_t flags) noexcept {
   r.flags = static_cast<std::uint32_t>(flags);
-  if (flags <= UINT32_MAX) [[likely]]
+  if (flags <= UINT32_MAX || r.status != errc::ok) [[likely]]
     return;
   r.status = errc::unknown_flags;
   r.text = "the item's flags are no 32-bit number";

@@ -291,7 +291,7 @@ void leg::give_up(errc code, std::string_view why) noexcept {
   r.status = code;
   r.text = why;
   r.unsent = true;
-  reused_ = false;
+  reused_ = in_line_ = false;  // nothing goes again
   std::uint32_t index = 0;
   slot unchecked;
   while (owner_->checks_late_ ? next(index, unchecked) : upcoming(index)) {

@@ -134,7 +134,10 @@ TEST(asking, classic_tells_what_submit_tells) {
       // Not what was asked for, or not a reply.
       "VALUE other 0 1\r\nx\r\nEND\r\n", "VALUE k 0 5\r\nhello!\r\nEND\r\n",
       "VALUE k 0 5\r\nhello\r\nEND\r\nEND\r\n",
-      "VALUE k 0 5\r\nhello\r\nVALUE k 0 1\r\nx\r\nEND\r\n", "CONFIG k 0 5\r\nhello\r\nEND\r\n",
+      "VALUE k 0 5\r\nhello\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
+      "VALUE k 4294967296 5\r\nhello\r\nEND\r\n", "VALUE k -1 5\r\nhello\r\nEND\r\n",
+      "VALUE k 0 5\r\nhello\r\nSERVER_ERROR busy\r\n", "SERVER_ERROR gone\r\nEND\r\n",
+      "VALUE k 0 12\r\nhello\r\nEND\r\n", "CONFIG k 0 5\r\nhello\r\nEND\r\n",
       "STORED\r\nSTORED\r\n", "VALUE k 0 99999999999\r\n", "HD\r\n", "VA 5 f5\r\nhello\r\n",
       "nonsense\r\n", "END\n", "\r\n"};
   for (const request& r : requests) expect_alike(speaking(protocol_choice::classic), r, replies);

@@ -163,6 +163,133 @@ TEST(values, of_four_gigabytes_are_only_announced) {
   }
 }
 
+// --- flags that are no number of 32 bits: the item's error alone
+
+const std::string wrong_flags = "unknown_flags 'the item's flags are no 32-bit number'";
+
+TEST(flags, beyond_32_bits_are_the_items_error_alone) {
+  for (const std::string flags : {"4294967296", "18446744073709551615"}) {
+    for (const std::size_t size : {0UL, 5UL, 9000UL, 16384UL, 40'000UL}) {
+      const std::string value = text_of(size);
+      const std::string bytes = std::to_string(size);
+      const std::string classic = "VALUE k " + flags + " " + bytes + "\r\n" + value + "\r\nEND\r\n";
+      const std::string meta = "VA " + bytes + " f" + flags + " O1\r\n" + value + "\r\n";
+      for (const auto& o : {speaking(protocol_choice::classic), speaking(protocol_choice::meta),
+                            automatic_with_meta()}) {
+        const bool is_classic = o.protocol == protocol_choice::classic;
+        const std::string& reply = is_classic ? classic : meta;
+        const std::string next = is_classic ? "STORED\r\n" : "HD O2\r\n";
+        for (const std::size_t step : {SIZE_MAX, 1UL, 16'384UL, 4097UL}) {
+          if (step == 1 && size > 9000) continue;
+          for (const bool gives_memory : {false, true}) {
+            talk t(o, gives_memory);
+            t.ask({.key = "k"}).ask({.op = verb::set, .key = "next", .value = "v"});
+            t.take();
+            const std::string all = reply + next;
+            for (std::size_t at = 0; at < all.size(); at += std::min(step, all.size())) {
+              t.read(std::string_view(all).substr(at, step));
+            }
+            ASSERT_EQ(t.to.log, (lines{"1: " + wrong_flags, "2: ok"})) << size << " " << step;
+            ASSERT_FALSE(t.c.failed());
+            ASSERT_EQ(t.c.in_flight(), 0u);
+            ASSERT_EQ(t.to.offered, 0) << "it is not kept";
+          }
+        }
+      }
+    }
+  }
+}
+
+// Infinispan tells flags of 32 bits as signed ones.
+TEST(flags, below_zero_too) {
+  expect(speaking(protocol_choice::classic), [](talk& t) { t.ask({.key = "k"}); },
+         "VALUE k -1 5\r\nhello\r\nEND\r\n", {"1: " + wrong_flags});
+}
+
+TEST(flags, of_one_item_among_others) {
+  for (const std::size_t size : {1UL, 9000UL, 20'000UL}) {
+    const std::string value = text_of(size);
+    const std::string bytes = " " + std::to_string(size) + "\r\n" + value + "\r\n";
+    for (const std::size_t step : {SIZE_MAX, 5000UL, 13UL}) {
+      talk t(speaking(protocol_choice::classic));
+      for (const char* key : {"a", "b", "c", "d"}) t.quietly({.key = key});
+      t.fence();
+      t.take();
+      const std::string all =
+          "VALUE a 7" + bytes + "VALUE b 4294967296" + bytes + "VALUE d 0" + bytes + "END\r\n";
+      for (std::size_t at = 0; at < all.size(); at += std::min(step, all.size())) {
+        t.read(std::string_view(all).substr(at, step));
+      }
+      ASSERT_EQ(t.to.status[1], errc::ok);
+      ASSERT_EQ(t.to.status[2], errc::unknown_flags);
+      ASSERT_EQ(t.to.status[3], errc::miss);
+      ASSERT_EQ(t.to.status[4], errc::ok);
+      for (const auto& [tag, n] : t.to.finals) ASSERT_EQ(n, 1) << tag;
+      ASSERT_FALSE(t.c.failed()) << t.c.failure_text();
+      ASSERT_EQ(t.c.in_flight(), 0u);
+    }
+  }
+  // The first and the last of a line, a run that meta begins, and quiet ones.
+  expect(speaking(protocol_choice::classic),
+         [](talk& t) { t.quietly({.key = "a"}).quietly({.key = "b"}).fence(); },
+         "VALUE b 4294967296 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n",
+         {"2: " + wrong_flags, "1: ok =y"});
+  expect(automatic_with_meta(),
+         [](talk& t) { t.quietly({.key = "a"}).quietly({.key = "b"}).fence(); },
+         "VA 1 f4294967296 O1\r\nx\r\nVALUE b 4294967296 1\r\ny\r\nEND\r\n",
+         {"1: " + wrong_flags, "2: " + wrong_flags});
+  expect(
+      speaking(protocol_choice::meta),
+      [](talk& t) {
+        for (const char* key : {"a", "b", "c"}) t.quietly({.opaque = 9, .key = key});
+        t.fence();
+      },
+      "VA 1 f4294967296 O2\r\nx\r\nMN\r\n",
+      {"1: miss O9", "2: unknown_flags O9 'the item's flags are no 32-bit number'", "3: miss O9"});
+}
+
+// Its frame is looked at all the same, and it counts once.
+TEST(flags, do_not_excuse_a_wrong_frame) {
+  for (const std::string reply :
+       {"VALUE k 4294967296 5\r\nhelloxxEND\r\n", "VALUE k 4294967296 5\r\nhello\r\nSTORED\r\n",
+        "VALUE k 4294967296 5\r\nhello\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
+        "VALUE k 4294967296 5\r\nhello\r\nSERVER_ERROR x\r\nSTORED\r\n"}) {
+    for (std::size_t cut = 0; cut <= reply.size(); ++cut) {
+      talk t(speaking(protocol_choice::classic));
+      t.ask({.key = "k"}).ask({.op = verb::set, .key = "b", .value = "v"});
+      t.take();
+      t.read(reply.substr(0, cut));
+      t.read(reply.substr(cut));
+      ASSERT_EQ(t.c.failure(), errc::protocol_error) << reply << cut;
+      ASSERT_EQ(t.to.finals[1], 1);
+      ASSERT_EQ(t.to.finals[2], 1);
+      ASSERT_NE(t.to.status[1], errc::ok);
+      ASSERT_EQ(t.to.status[2], errc::protocol_error);
+    }
+  }
+}
+
+TEST(flags, of_what_nobody_waits_for) {
+  for (const auto& o : {speaking(protocol_choice::classic), speaking(protocol_choice::meta)}) {
+    const bool is_classic = o.protocol == protocol_choice::classic;
+    const std::string reply = is_classic ? "VALUE k 4294967296 5\r\nhello\r\nEND\r\n"s
+                                         : "VA 5 f4294967296 O1\r\nhello\r\n"s;
+    for (std::size_t n = 0; n <= reply.size(); ++n) {
+      talk t(o);
+      t.ask({.key = "k"});
+      t.take();
+      t.read(reply.substr(0, n));
+      const bool told = !t.to.log.empty();
+      t.c.abandon(t.to);
+      t.read(reply.substr(n));
+      ASSERT_FALSE(t.c.failed());
+      ASSERT_EQ(t.c.in_flight(), 0u);
+      ASSERT_EQ(t.to.log.size(), told ? 1u : 0u);
+      ASSERT_EQ(t.c.unclaimed_errors(), told ? 0u : 1u) << n;
+    }
+  }
+}
+
 TEST(values, memory_of_another_size_is_not_used) {
   struct careless final : protocol::response_handler {
     std::span<char> on_value(std::uint32_t, const response&, std::size_t) noexcept override {

@@ -73,12 +73,28 @@ TEST(classic_encode, numbers_at_their_limits) {
   EXPECT_EQ(bytes({.op = verb::decr, .key = "k", .delta = 0}), "decr k 0\r\n");
 }
 
+// Not every server takes a negative one, and some that refuse it run the value: a point in time
+// long ago says the same. What ignores its ttl has none.
+TEST(classic_encode, a_ttl_that_is_over) {
+  for (const std::int32_t over : {-1, -60, INT32_MIN}) {
+    for (const verb v : {verb::set, verb::add, verb::replace, verb::cas}) {
+      const std::string out = bytes({.op = v, .ttl = over, .key = "k", .cas = v == verb::cas});
+      EXPECT_TRUE(out.ends_with(v == verb::cas ? " 2592001 0 1\r\n" : " 2592001 0\r\n")) << out;
+    }
+    EXPECT_EQ(bytes({.op = verb::append, .ttl = over, .key = "k"}), "append k 0 0 0\r\n");
+    EXPECT_EQ(bytes({.op = verb::touch, .ttl = over, .key = "k"}), "touch k 2592001\r\n");
+    EXPECT_EQ(bytes({.op = verb::gat, .ttl = over, .key = "k"}), "gat 2592001 k\r\n");
+  }
+  EXPECT_EQ(bytes({.op = verb::touch, .ttl = 0, .key = "k"}), "touch k 0\r\n");
+  EXPECT_EQ(bytes({.op = verb::touch, .ttl = 1, .key = "k"}), "touch k 1\r\n");
+}
+
 TEST(classic_encode, the_longest_head_fits) {
   const std::string key(250, 'k');
   const request r{.op = verb::cas,
                   .quiet = true,
                   .flags = UINT32_MAX,
-                  .ttl = INT32_MIN,
+                  .ttl = INT32_MAX,
                   .key = key,
                   .cas = UINT64_MAX};
   EXPECT_LE(bytes(r).size() + 19, classic::max_head);  // and 20 digits of length instead of one

@@ -68,6 +68,11 @@ TEST(classic_parse, value_limits) {
                           "VALUE k 0 18446744073709551616\r\n",
                           "VALUE k 18446744073709551616 1\r\n",
                           "VALUE k - 1\r\n",
+                          "VALUE k --1 1\r\n",
+                          "VALUE k +1 1\r\n",
+                          "VALUE k 1-1 1\r\n",
+                          "VALUE k 4294967296x 1\r\n",
+                          "VALUE k -1x 1\r\n",
                           "VALUE k 0 1 18446744073709551616\r\n",
                           "VALUE k 0 1 -1\r\n",
                           "VALUE k 0 1 \r\n",
@@ -88,6 +93,25 @@ TEST(classic_parse, value_limits) {
                           "value k 0 1\r\n"})
     expect_malformed(classic::parse, bad);
   expect_malformed(classic::parse, "VALUE k" + key + " 0 1\r\n");
+}
+
+// memcached can be built to store flags of 64 bits, and Infinispan tells those of 32 as signed. The
+// rest of the head is as ever, so that the value can be left out.
+TEST(classic_parse, flags_that_are_no_number_of_32_bits_are_the_items_error) {
+  EXPECT_EQ(whole("VALUE k 4294967295 1\r\n").r.status, errc::ok);
+  EXPECT_EQ(whole("VALUE k 4294967295 1\r\n").r.flags, UINT32_MAX);
+  for (const char* flags : {"4294967296", "18446744073709551615", "-1", "-2147483648"}) {
+    for (const char* rest : {" 5\r\n", " 5 99\r\n"}) {
+      const seen s = whole("VALUE key " + std::string(flags) + rest);
+      EXPECT_EQ(s.p.kind, reply_kind::value);
+      EXPECT_EQ(s.r.status, errc::unknown_flags) << flags;
+      EXPECT_NE(s.r.text, "");
+      EXPECT_EQ(s.r.key, "key");
+      EXPECT_EQ(s.p.body_size, 5U);
+      EXPECT_EQ(s.p.trailer, 2);
+      EXPECT_EQ(s.r.has_cas, rest[3] == '9');
+    }
+  }
 }
 
 TEST(classic_parse, configuration_of_a_cluster) {

@@ -141,6 +141,9 @@ TEST(meta_parse, bad_flags) {
                           "HD c18446744073709551616\r\n",
                           "VA 1 f18446744073709551616\r\n",
                           "VA 1 f-1\r\n",
+                          "VA 1 f\r\n",
+                          "VA 1 f4294967296x\r\n",
+                          "VA 1 O1 f4294967296x\r\n",
                           "HD t-2\r\n",
                           "HD t\r\n",
                           "HD t-\r\n",
@@ -164,20 +167,27 @@ TEST(meta_parse, bad_flags) {
   EXPECT_EQ(whole("HD t9223372036854775807\r\n").r.ttl, INT64_MAX);
 }
 
-// memcached subtracts without a sign: an item that expired k seconds ago has 2^32 - k to live.
-TEST(meta_parse, a_time_that_wrapped_is_none) {
-  for (const char* wrapped : {"2147483648", "4294966128", "4294967294", "4294967295"}) {
-    const seen s = whole(std::string("VA 1 t") + wrapped + " l" + wrapped + " W\r\n");
-    EXPECT_EQ(s.r.ttl, 0) << wrapped;
-    EXPECT_EQ(s.r.last_access, 0u) << wrapped;
-    EXPECT_TRUE(s.r.won);
-    EXPECT_EQ(whole(std::string("HD t") + wrapped + "\r\n").r.ttl, 0) << wrapped;
+// memcached can be built to store flags of 64 bits. The rest of the head is as ever, so that the
+// value can be left out.
+TEST(meta_parse, flags_of_more_than_32_bits_are_the_items_error) {
+  EXPECT_EQ(whole("VA 1 f4294967295 O7\r\n").r.status, errc::ok);
+  EXPECT_EQ(whole("VA 1 f4294967295 O7\r\n").r.flags, UINT32_MAX);
+  for (const std::string flags : {"f4294967296", "f18446744073709551615"}) {
+    for (const std::string& head : {"VA 5 " + flags + " c9 O7\r\n", "VA 5 c9 " + flags + " O7\r\n",
+                                    "VA 5 O7 c9 " + flags + "\r\n"}) {
+      const seen s = whole(head);
+      EXPECT_EQ(s.p.kind, reply_kind::value);
+      EXPECT_EQ(s.r.status, errc::unknown_flags) << head;
+      EXPECT_NE(s.r.text, "");
+      EXPECT_EQ(s.p.body_size, 5U);
+      EXPECT_EQ(s.r.opaque, 7U);
+      EXPECT_EQ(s.r.cas, 9U);
+    }
+    EXPECT_EQ(whole("HD " + flags + " O7\r\n").r.status, errc::unknown_flags);
+    // What is said beside them is said.
+    EXPECT_EQ(whole("EN " + flags + "\r\n").r.status, errc::miss);
+    EXPECT_EQ(whole("NS " + flags + "\r\n").r.status, errc::not_stored);
   }
-  EXPECT_EQ(whole("HD t2147483647 l2147483647\r\n").r.ttl, INT32_MAX);
-  EXPECT_EQ(whole("HD t2147483647 l2147483647\r\n").r.last_access, 2147483647u);
-  EXPECT_EQ(whole("HD t4294967296\r\n").r.ttl, 4294967296) << "nothing of 32 bits";
-  EXPECT_EQ(whole("HD t0\r\n").r.ttl, 0);
-  EXPECT_EQ(whole("HD t-1\r\n").r.ttl, -1);
 }
 
 TEST(meta_parse, anything_else_is_malformed) {

@@ -103,6 +103,14 @@ class exchanging : public testing::Test {
     c->open();
     return c;
   }
+  // One that found out that its server speaks meta.
+  std::unique_ptr<connection> fresh_automatic() {
+    connection_options o;
+    o.known = protocol_choice::meta;
+    auto c = std::make_unique<connection>(o);
+    c->open();
+    return c;
+  }
   static std::string take(connection& c, std::size_t most = SIZE_MAX) {
     std::string out;
     for (const auto piece : c.output()) out.append(piece.data(), piece.size());
