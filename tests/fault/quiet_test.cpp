@@ -168,6 +168,36 @@ TEST_P(quiet, a_single_quiet_call_does_not_wait_and_does_not_confuse_the_next) {
   EXPECT_EQ(cache.unclaimed_errors(), 10u);
 }
 
+TEST_P(quiet, a_quiet_flush_does_not_wait_and_does_not_confuse_the_next) {
+  const auto flushes = [](const wire::request& r) {
+    return r.verb == "flush_all" || r.verb == "0x08" || r.verb == "0x18";
+  };
+  scripted_server server([&](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (flushes(r)) {
+        p.wait(30ms);
+        p.send(wire::failed(r, "not now"));
+      } else if (const std::string said = wire::answer(r, {{"k", "k="}}); !said.empty()) {
+        p.send(said);
+      }
+    }
+  });
+  client cache = make_client(server.address(), GetParam(), 2s);
+  ASSERT_TRUE(ok(cache.get("k")));
+  for (int i = 0; i < 3; ++i) {
+    const stopwatch watch;
+    const auto flushed = cache.flush({}, true);
+    EXPECT_LT(watch.elapsed(), 25ms) << "a quiet call waited for its answer";
+    ASSERT_EQ(flushed.size(), 1u);
+    EXPECT_TRUE(ok(flushed[0].reply));
+    EXPECT_EQ(value_of(cache.get("k")), "k=");
+  }
+  EXPECT_EQ(cache.unclaimed_errors(), 3u);
+  EXPECT_EQ(server.accepted(), 1u);
+  EXPECT_FALSE(ok(cache.flush()[0].reply));
+}
+
 // Row: a reconnect for every SERVER_ERROR.
 TEST_P(quiet, ten_thousand_out_of_memory_answers_on_one_connection) {
   scripted_server server([](peer& p) {

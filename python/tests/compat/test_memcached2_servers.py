@@ -461,7 +461,7 @@ def test_connecting_may_take_what_the_call_may(scripted):
     address = scripted(slowly_connecting).address
     for options in ({}, {"hasher": Anonymous()}):
         assert memcached2.Memcache([uri(address)], **options).get("foo") == "bar"
-    with pytest.raises(memcached2.NoAvailableServers):
+    with pytest.raises(memcached2.ServerDisconnect):
         memcached2.Memcache([uri(address)], timeout=0.2).get("foo")
 
 
