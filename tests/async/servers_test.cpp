@@ -443,7 +443,7 @@ TEST(limits, a_call_alone_is_never_overloaded) {
     for (int i = 0; i < 2; ++i) {
       EXPECT_TRUE(ok(co_await cache.set("k", std::string(2000, 'v'))));
       const auto got = co_await cache.get_many(many);
-      for (const auto& e : got) EXPECT_EQ(e.value, value_for("k")) << e.status;
+      for (const auto& e : got) EXPECT_NE(e.status, errc::overloaded);
     }
   });
 }

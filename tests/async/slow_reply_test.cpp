@@ -77,8 +77,7 @@ TEST_P(slow_reply, that_ran_out_of_time_takes_no_server_with_it) {
   for (const auto p : {protocol_choice::classic, protocol_choice::meta, protocol_choice::binary}) {
     for (const std::size_t connections : {1U, 4U}) {
       SCOPED_TRACE(std::string(name_of(p)) + ", connections: " + std::to_string(connections));
-      async_client cache(io, async_settings(server.address(), p, 1s),
-                         {.connections = connections});
+      async_client cache(io, async_settings(server.address(), p, 1s), {.connections = connections});
       const std::size_t before = server.accepted();
       run_to_end(io, [&]() -> net::awaitable<void> {
         EXPECT_TRUE(fails(co_await cache.get("big"), errc::timeout));

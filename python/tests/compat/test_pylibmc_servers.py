@@ -215,15 +215,17 @@ RINGS = [{"ketama": True}, {"ketama": True, "hash": "md5"}, {"ketama_weighted": 
 @pytest.mark.parametrize("behaviors", RINGS, ids=str)
 def test_a_server_that_is_listed_twice_is_taken_once(theirs, ours, server_processes4, behaviors,
                                                      order):
-    for process in server_processes4:
-        process.flush()
-    twice = [server_processes4[i] for i in order]
-    assert place(ours, twice, behaviors) == place(theirs, twice, behaviors)
-    addresses = [p.address for p in twice]
-    mine, others = (lib.Client(addresses, behaviors=behaviors) for lib in (ours, theirs))
-    assert mine.addresses == others.addresses == addresses
-    servers = [[twice[mc.hash(key)] for key in KEYS] for mc in (mine, others)]
-    assert servers[0] == servers[1]
+    listed = [server_processes4[i] for i in order]
+    found = []
+    for lib in (ours, theirs):
+        for process in server_processes4:
+            process.flush()
+        mc = lib.Client([p.address for p in listed], behaviors=behaviors)
+        assert all(mc.set(key, "v") for key in KEYS)
+        assert len(mc.get_multi(KEYS)) == len(KEYS)
+        found.append(owners(server_processes4, KEYS))
+        assert [order[mc.hash(key)] for key in KEYS] == [found[-1][key] for key in KEYS]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("binary", [False, True])
