@@ -21,6 +21,8 @@ class reference_store {
  public:
   // A value that begins so is refused, and the item that it was to replace is gone.
   static constexpr std::string_view refused = "refused";
+  // A key that begins so cannot be read: its server is gone, as a proxy says.
+  static constexpr std::string_view gone = "gone";
 
   [[nodiscard]] std::optional<std::string> get(const std::string& key) const {
     const auto at = items_.find(key);
@@ -95,7 +97,9 @@ class reference_server {
     const std::string& name = words[0];
     if (name == "get" || name == "gets") {
       for (std::size_t i = 1; i < words.size(); ++i) {
-        if (const auto hit = store_.get(words[i])) {
+        if (words[i].starts_with(reference_store::gone)) {
+          out_ += server_gone;
+        } else if (const auto hit = store_.get(words[i])) {
           out_ += "VALUE " + words[i] + " 0 " + std::to_string(hit->size()) +
                   (name == "gets" ? " 1\r\n" : "\r\n") + *hit + "\r\n";
         }
@@ -128,11 +132,13 @@ class reference_server {
     }
     if (name == "mn") {
       out_ += "MN\r\n";
+    } else if (name == "mg" && words.at(1).starts_with(reference_store::gone)) {
+      out_ += server_gone;
     } else if (name == "mg") {
       if (const auto hit = store_.get(words.at(1))) {
         out_ += "VA " + std::to_string(hit->size()) + " f0" + opaque + "\r\n" + *hit + "\r\n";
       } else if (!quiet) {
-        out_ += "EN\r\n";
+        out_ += "EN" + opaque + "\r\n";
       }
     } else if (name == "md") {
       const bool there = store_.remove(words.at(1)) == errc::ok;
@@ -214,6 +220,7 @@ class reference_server {
     return name == "add" ? verb::add : name == "replace" ? verb::replace : verb::set;
   }
 
+  static constexpr std::string_view server_gone = "SERVER_ERROR gone\r\n";
   static constexpr std::string_view too_large = "SERVER_ERROR object too large for cache\r\n";
   reference_store store_;
   std::string in_;
