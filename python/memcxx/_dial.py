@@ -64,6 +64,8 @@ class Dial:
             self._addresses.appendleft(self._tried)
         if step == "keep_and_ask":
             self._kept = line
+        if step == "use_kept" and (self._kept is None or self._kept.core.failed):
+            return "give_up"  # it was closed meanwhile
         used = self._kept if step == "use_kept" else line
         if used is not None:
             used.guessed = self._opening.guessed
@@ -71,7 +73,7 @@ class Dial:
 
     def may_use_kept(self, now: float) -> bool:
         """There is no more to try: whether the connection that was kept will do."""
-        if self._kept is None or not self._opening.use_kept(now):
+        if self._kept is None or self._kept.core.failed or not self._opening.use_kept(now):
             return False
         self._kept.guessed = self._opening.guessed
         return True

@@ -374,6 +374,25 @@ def test_what_was_kept_will_do_when_no_other_can_be_opened():
     assert dial.may_use_kept(0.0) and kept.guessed
 
 
+@pytest.mark.parametrize("another", (True, False))
+def test_what_was_kept_and_was_closed_meanwhile_will_not_do(another):
+    dial = opening(Server("a", SETTINGS))
+    line, _ = next_line(dial)
+    line.core.closed()
+    dial.judge(line, 0.0)
+    kept, _ = next_line(dial)
+    kept.core.received(b"END\r\n")
+    dial.judge(kept, 0.0)
+    kept.core.closed()
+    if another:
+        line, _ = next_line(dial)
+        line.core.closed()
+        assert dial.judge(line, 0.0) == "give_up"
+        assert dial.handshake_failed(line.core).code == "connect_failed"
+    else:
+        assert not dial.may_use_kept(0.0)
+
+
 def test_a_server_that_closes_whatever_is_asked_gives_up_with_advice():
     dial = opening(Server("a", SETTINGS))
     line, _ = next_line(dial)
