@@ -346,7 +346,8 @@ class Channel:
     async def _dial(self) -> None:
         engine = self.engine
         now = engine.loop.time()
-        dial = Dial(self.server, engine.settings, now, now + engine.settings["timeout"])
+        timeout = engine.settings["timeout"]
+        dial = Dial(self.server, engine.settings, now, now + timeout, timeout)
         task = asyncio.current_task()
         why: Optional[errors.Error] = None
         link: Optional[Link] = None

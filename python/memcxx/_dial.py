@@ -19,16 +19,18 @@ Address = Tuple[int, Any]
 
 
 class Dial:
-    """One try to get a connection to a server, over all of its addresses."""
+    """One try to get a connection to a server, over all of its addresses. `timeout`: that of the
+    whole call, which ends at `deadline`."""
 
-    def __init__(self, server: Server, settings: Dict[str, Any], now: float, deadline: float):
+    def __init__(self, server: Server, settings: Dict[str, Any], now: float, deadline: float,
+                 timeout: float):
         self.server = server
         own = settings["connect_timeout"]
         left = deadline - now
         self.until = now + min(own, left)
         #: the limit that may be met, by name
-        self._limit = (f" within {round(max(min(own, left), 0) * 1000)}ms "
-                       f"({'connect_timeout' if own <= left else 'timeout'})")
+        limit, name = (own, "connect_timeout") if own <= left else (timeout, "timeout")
+        self._limit = f" within {round(limit * 1000)}ms ({name})"
         self._settings = settings
         self._opening = _core.Negotiation(server.memory)
         self._addresses: Deque[Address] = deque()

@@ -101,7 +101,8 @@ class _Run:
 
     def _open(self, now: float) -> None:
         server = self.leg.server
-        dial = self._dial = Dial(server, self.engine.settings, now, self.call.deadline)
+        dial = self._dial = Dial(server, self.engine.settings, now, self.call.deadline,
+                                 self.call.timeout)
         try:
             if server.port is None:
                 dial.resolved([(socket.AF_UNIX, server.host)])

@@ -137,7 +137,7 @@ def test_a_client_that_is_closed_while_it_dials(resolve, dead_port):
 
 
 def test_shares_of_the_time():
-    dial = Dial(Server("a", SETTINGS), SETTINGS, 10.0, 20.0)
+    dial = Dial(Server("a", SETTINGS), SETTINGS, 10.0, 20.0, 10.0)
     dial.resolved([(2, "a"), (2, "b"), (2, "c")])
     assert dial.next(10.0) == ((2, "a"), pytest.approx(10.3))
     assert dial.next(10.1) == ((2, "b"), pytest.approx(10.5))  # what a left is the others'
@@ -149,10 +149,10 @@ def test_shares_of_the_time():
 
 
 def test_no_address_is_tried_when_the_time_is_over():
-    dial = Dial(Server("a", SETTINGS), SETTINGS, 10.0, 10.5)
+    dial = Dial(Server("a", SETTINGS), SETTINGS, 10.0, 10.5, 2.0)
     dial.resolved([(2, "a"), (2, "b")])
     assert dial.next(10.0) == ((2, "a"), pytest.approx(10.25))
     dial.not_connected("no answer to connect")
     assert dial.next(10.5) is None
     assert str(dial.failure(10.5)) == (
-        "timeout at a:11211: no connection within 500ms (timeout): no answer to connect")
+        "timeout at a:11211: no connection within 2000ms (timeout): no answer to connect")

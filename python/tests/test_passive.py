@@ -310,7 +310,7 @@ def test_of_two_that_saw_the_same_one_changes_it():
 
 
 def opening(server, now=0.0):
-    dial = Dial(server, SETTINGS, now, now + 100.0)
+    dial = Dial(server, SETTINGS, now, now + 100.0, 100.0)
     dial.resolved([(2, "first"), (2, "second")])
     return dial
 
