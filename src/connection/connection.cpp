@@ -36,8 +36,8 @@ bool ends_connection(errc status, protocol::verb v) noexcept {
     case errc::unknown_flags:  // more than 32 bits of them
       return false;
     // The server did not take the command, and may read what followed it as its next: a value in
-    // text, a key and extras in binary. Infinispan 15 answers verbosity with three errors, and
-    // nothing more for ever behind an incr of a word. memcached itself has this for lines of keys.
+    // text, a key and extras in binary. Others may say more than one line, or nothing more
+    // (Infinispan 15). memcached itself has this for lines of keys.
     case errc::client_error:
       return v != protocol::verb::get && v != protocol::verb::gat;
     case errc::not_supported:
