@@ -36,13 +36,21 @@ def test_noreply_returns_at_once(lib, silent, verb, arguments, answer):
 
 
 def test_touch_returns_at_once(ours, silent):
-    # The original waits for this one, and does not outlive NOT_FOUND.
+    # The original waits for this one.
     client = ours.Client([silent.address], behaviors=QUIET)
     assert at_once(client.touch, "k", 5) is True
 
 
-@pytest.mark.parametrize("binary", [False, True])
-def test_it_is_done_all_the_same(lib, flush, binary):
+def test_it_is_done_all_the_same(lib, flush):
+    done_all_the_same(lib, flush, binary=False)
+
+
+def test_it_is_done_all_the_same_in_binary(ours, flush):
+    """Not the original: its get_multi behind such calls is {} a few times in a hundred (1.6.3)."""
+    done_all_the_same(ours, flush, binary=True)
+
+
+def done_all_the_same(lib, flush, binary):
     quiet = lib.Client([flush], binary=binary, behaviors={"_noreply": True})
     client = lib.Client([flush], binary=binary)
     assert quiet.set_multi({"n": 5, "m": 1, "o": 1}) == []
