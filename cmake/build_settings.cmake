@@ -12,6 +12,10 @@ if(PROJECT_IS_TOP_LEVEL)
   mark_as_advanced(MEMCXX_CCACHE)
   if(MEMCXX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${MEMCXX_CCACHE})
+    if(MEMCXX_TEST_PCH)  # what ccache wants to be told before it keeps what was made with one
+      list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+           CCACHE_SLOPPINESS=pch_defines,time_macros)
+    endif()
   endif()
 endif()
 
@@ -57,4 +61,8 @@ function(memcxx_library target export_name output_name)
                INSTALL_RPATH "$ORIGIN"
                VERSION ${PROJECT_VERSION}
                SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  # What the fuzzers find their way through. Nothing else needs it, and it takes time to build.
+  if(MEMCXX_BUILD_FUZZERS)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()

@@ -22,7 +22,7 @@ int main() {
   const char* named = std::getenv("MEMCXX_SERVERS");
   memcxx::client cache(named != nullptr ? named : "127.0.0.1");
   cache.set("batch:name", "Ada").value();
-  cache.remove_many({"batch:visits", "batch:session", "batch:none"});
+  (void)cache.remove_many({"batch:visits", "batch:session", "batch:none"});
 
   // [batch]
   memcxx::batch b;

@@ -37,7 +37,8 @@ memcxx::result<memcxx::counter> count_visit(memcxx::client& cache, std::string_v
   for (int attempt = 0; attempt < 3; ++attempt) {
     auto n = cache.incr(key);
     if (n || n.error() != memcxx::errc::miss) return n;
-    cache.add(key, "0", {.ttl = 1h});
+    auto added = cache.add(key, "0", {.ttl = 1h});
+    if (!added && added.error() != memcxx::errc::not_stored) return std::unexpected(added.error());
   }
   return std::unexpected(memcxx::errc::miss);
 }
@@ -48,7 +49,7 @@ memcxx::result<memcxx::counter> count_visit(memcxx::client& cache, std::string_v
 int main() {
   const char* named = std::getenv("MEMCXX_SERVERS");
   memcxx::client cache(named != nullptr ? named : "127.0.0.1");
-  cache.remove_many({"counter", "portable", "text"});
+  (void)cache.remove_many({"counter", "portable", "text"});
 
   // [count]
   auto nothing = cache.incr("counter");                               // errc::miss

@@ -49,7 +49,7 @@ int main() {
   memcxx::client cache(named != nullptr ? named : "127.0.0.1");
 
   // Answers: the server did what was asked. They allocate nothing and carry no text.
-  cache.remove("errors:none");
+  (void)cache.remove("errors:none");
   auto missing = cache.get("errors:none");
   expect(missing.error() == memcxx::errc::miss, "a miss");
   show(missing.error());

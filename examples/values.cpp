@@ -81,7 +81,7 @@ int main() {
   cache.set("user:42", user{"Ada", 3, {"staff", "ops"}}).value();
   user ada = cache.get<user>("user:42").value();
 
-  cache.set_many(std::map<std::string, std::vector<int>>{{"a", {1, 2}}, {"b", {3}}});
+  auto kept = cache.set_many(std::map<std::string, std::vector<int>>{{"a", {1, 2}}, {"b", {3}}});
   auto lists = cache.get_many<std::vector<int>>({"a", "b", "c"});
   for (const auto& [key, list] : lists) {
     std::cout << key << ": " << (list ? std::to_string(list->size()) : list.error().what()) << '\n';
@@ -90,6 +90,7 @@ int main() {
   cache.set("settings", nlohmann::json{{"dark", true}}).value();
   bool dark = cache.get<nlohmann::json>("settings").value()["dark"];
   // [end]
+  expect(kept.all(), "set_many");
   expect(ada.name == "Ada" && ada.groups.size() == 2 && dark, "structures come back");
 
   cache.set("here", point{3, 4}).value();
@@ -109,8 +110,8 @@ int main() {
   std::string page = packed.get<std::string>("page").value();
   packed.set<std::string>("as-it-is", page, {.min_compress = 0}).value();
   // [end]
-  std::cout << "stored: " << cache.get("page").value().value.size() << " bytes of " << page.size()
-            << '\n';
+  std::cout << "stored: " << cache.get("page", {.packed = true}).value().value.size()
+            << " bytes of " << page.size() << '\n';
 
   // [cache]
   int computed = 0;

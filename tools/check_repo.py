@@ -54,7 +54,8 @@ def breaches_of(root, path):
         yield f"{path}: begins with #! and is not executable"
     if path.endswith((".cpp", ".hpp")) and not text.startswith("//"):
         yield f"{path}: does not open with a comment that says what lives here"
-    if path.endswith(".hpp") and "#pragma once" not in text:
+    # What is included several times on purpose says so.
+    if path.endswith(".hpp") and "#pragma once" not in text and "no guard" not in text[:400]:
         yield f"{path}: no #pragma once"
     if path.endswith(".md"):
         for target in LINK.findall(FENCE.sub("", text)):
@@ -79,7 +80,7 @@ BAD = {
     "docs/a.md": ["See [there](missing.md).\n", "See [there](missing.md#part \"Title\").\n"],
 }
 GOOD = {
-    "src/a.hpp": ["// A.\n#pragma once\n"],
+    "src/a.hpp": ["// A.\n#pragma once\n", "// A list: no guard.\n"],
     "docs/a.md": ["See [here](a.md#part), [web](https://example.org).\n\n```\n[x](missing)\n```\n"],
     "fuzz/corpus/a/1.json": ["get a \t \n"],
 }

@@ -46,6 +46,40 @@ struct async_owner {
   async_owner& operator=(const async_owner&) = delete;
   std::shared_ptr<async_core> core;
 };
+
+// What a client is: an owner, and what the owner owns. One that was moved from keeps the latter, so
+// that calls have an executor on which they are refused.
+struct async_handle {
+  explicit async_handle(std::shared_ptr<async_core> c)
+      : owner(std::make_shared<async_owner>(c)),
+        core(std::move(c)),
+        limit(core->servers().settings().timeout) {}
+  async_handle(const async_handle&) = default;
+  async_handle& operator=(const async_handle&) = default;
+  async_handle(async_handle&& from) noexcept
+      : owner(std::move(from.owner)), core(from.core), limit(from.limit) {}
+  async_handle& operator=(async_handle&& from) noexcept {
+    const std::shared_ptr<async_core> keep = core;  // the owner that goes stops it
+    owner = std::move(from.owner);
+    core = from.core;
+    limit = from.limit;
+    return *this;
+  }
+  ~async_handle() = default;
+
+  // For a whole call.
+  [[nodiscard]] std::chrono::milliseconds timeout() const noexcept {
+    return owner == nullptr ? async_core::moved_from : limit;
+  }
+  [[nodiscard]] result<client*> servers() const {
+    if (owner != nullptr) return &core->servers();
+    return std::unexpected(error(errc::invalid_argument, "this client was moved from"));
+  }
+
+  std::shared_ptr<async_owner> owner;
+  std::shared_ptr<async_core> core;
+  std::chrono::milliseconds limit;
+};
 }  // namespace detail
 
 // What may stand behind a verb's arguments: a completion token.
@@ -78,6 +112,7 @@ concept token =
 // Lifetime: when the last copy goes, calls under way end with errc::cancelled. async_close() waits
 // for them instead. The executor's context has to outlive the client; while nothing is under way a
 // client keeps an io_context's run() from returning for at most options::timeout.
+// Moved from: every call ends with errc::invalid_argument, until another client is assigned to it.
 // Fork: a child must not use its parent's clients; their calls end with errc::not_supported.
 template <class Default = net::use_awaitable_t<>>
 class basic_async_client final : public verbs<basic_async_client<Default>> {
@@ -113,13 +148,13 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   // The same client with another timeout for whole calls, or another default token.
   [[nodiscard]] basic_async_client within(std::chrono::milliseconds timeout) const {
     basic_async_client other = *this;
-    other.timeout_ = std::clamp(timeout, std::chrono::milliseconds(1),
-                                std::chrono::milliseconds(std::chrono::days(1)));
+    other.handle_.limit = std::clamp(timeout, std::chrono::milliseconds(1),
+                                     std::chrono::milliseconds(std::chrono::days(1)));
     return other;
   }
   template <class Other>
   [[nodiscard]] basic_async_client<Other> with(const Other&) const {
-    return basic_async_client<Other>(owner_, timeout_);
+    return basic_async_client<Other>(handle_);
   }
 
   [[nodiscard]] executor_type get_executor() const noexcept { return core().executor(); }
@@ -140,140 +175,151 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   using base::set;
 
   template <token Token>
-  auto get(std::string_view key, Token&& t) {
+  [[nodiscard]] auto get(std::string_view key, Token&& t) const {
     return base::get(key, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto get(std::string_view key, Token&& t) {
+  [[nodiscard]] auto get(std::string_view key, Token&& t) const {
     return base::template get<T>(key, {.cas = false}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto get_item(std::string_view key, Token&& t) {
+  [[nodiscard]] auto get_item(std::string_view key, Token&& t) const {
     return base::template get_item<T>(key, {}, std::forward<Token>(t));
   }
   template <token Token>
-  auto gat(std::string_view key, const ttl& live, Token&& t) {
+  [[nodiscard]] auto gat(std::string_view key, const ttl& live, Token&& t) const {
     return base::gat(key, live, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto gat(std::string_view key, const ttl& live, Token&& t) {
+  [[nodiscard]] auto gat(std::string_view key, const ttl& live, Token&& t) const {
     return base::template gat<T>(key, live, {.cas = false}, std::forward<Token>(t));
   }
   template <token Token>
-  auto get_into(std::string_view key, std::span<char> buffer, Token&& t) {
+  [[nodiscard]] auto get_into(std::string_view key, std::span<char> buffer, Token&& t) const {
     return base::get_into(key, buffer, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto set(std::string_view key, const T& value, Token&& t) {
+  [[nodiscard]] auto set(std::string_view key, const T& value, Token&& t) const {
     return base::template set<plain<T>>(key, value, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto add(std::string_view key, const T& value, Token&& t) {
+  [[nodiscard]] auto add(std::string_view key, const T& value, Token&& t) const {
     return base::template add<plain<T>>(key, value, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto replace(std::string_view key, const T& value, Token&& t) {
+  [[nodiscard]] auto replace(std::string_view key, const T& value, Token&& t) const {
     return base::template replace<plain<T>>(key, value, {}, std::forward<Token>(t));
   }
   template <class T, token Token>
-  auto cas(std::string_view key, const T& value, std::uint64_t cas_token, Token&& t) {
+  [[nodiscard]] auto cas(std::string_view key, const T& value, std::uint64_t cas_token,
+                         Token&& t) const {
     return base::template cas<plain<T>>(key, value, cas_token, {}, std::forward<Token>(t));
   }
   template <token Token>
-  auto append(std::string_view key, std::string_view value, Token&& t) {
+  [[nodiscard]] auto append(std::string_view key, std::string_view value, Token&& t) const {
     return base::append(key, value, {}, std::forward<Token>(t));
   }
   template <token Token>
-  auto prepend(std::string_view key, std::string_view value, Token&& t) {
+  [[nodiscard]] auto prepend(std::string_view key, std::string_view value, Token&& t) const {
     return base::prepend(key, value, {}, std::forward<Token>(t));
   }
   template <token Token>
-  auto remove(std::string_view key, Token&& t) {
+  [[nodiscard]] auto remove(std::string_view key, Token&& t) const {
     return base::remove(key, {}, std::forward<Token>(t));
   }
   template <std::integral Delta, token Token>
-  auto incr(std::string_view key, Delta delta, Token&& t) {
+  [[nodiscard]] auto incr(std::string_view key, Delta delta, Token&& t) const {
     return base::incr(key, delta, {}, std::forward<Token>(t));
   }
   template <std::integral Delta, token Token>
-  auto decr(std::string_view key, Delta delta, Token&& t) {
+  [[nodiscard]] auto decr(std::string_view key, Delta delta, Token&& t) const {
     return base::decr(key, delta, {}, std::forward<Token>(t));
   }
 
   // What the verbs above are made of.
   template <class Command, class Token = const Default&>
-  auto execute(Command c, Token&& t = Default()) {
+  [[nodiscard]] auto execute(Command c, Token&& t = Default()) const {
     return initiate<detail::single_job<Command>, result<typename Command::reply>>(
         std::forward<Token>(t), detail::owned<Command>(std::move(c)));
   }
 
   // --- verbs for many keys, over all their servers at once. Answers as client's -----------------
   template <key_range Keys, class Token = const Default&>
-  auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
+  [[nodiscard]] auto get_many(const Keys& keys, const get_options& o = {.cas = false},
+                              Token&& t = Default()) const {
     return run_job<items>(std::make_unique<items_call>(keys, o), size_of(keys), true,
                           std::forward<Token>(t));
   }
   template <class T, key_range Keys, class Token = const Default&>
-  auto get_many(const Keys& keys, const get_options& o = {.cas = false}, Token&& t = Default()) {
+  [[nodiscard]] auto get_many(const Keys& keys, const get_options& o = {.cas = false},
+                              Token&& t = Default()) const {
     return run_job<values_of<T>>(std::make_unique<values_call<T>>(keys, o), size_of(keys), true,
                                  std::forward<Token>(t));
   }
   template <class Token = const Default&>
-  auto get_many(std::initializer_list<std::string_view> keys, const get_options& o = {.cas = false},
-                Token&& t = Default()) {
+  [[nodiscard]] auto get_many(std::initializer_list<std::string_view> keys,
+                              const get_options& o = {.cas = false}, Token&& t = Default()) const {
     return get_many(std::span(keys.begin(), keys.size()), o, std::forward<Token>(t));
   }
   // The same reads, begun at once, and each key's outcome as it arrives, an item or a typed value:
   //   auto arriving = cache.get_each(keys);
   //   while (auto e = co_await arriving.next()) …e->index, e->key, e->reply…
   template <class T = item, key_range Keys>
-  get_stream<T, Default> get_each(const Keys& keys, const get_options& o = {.cas = false}) {
-    return {owner_->core, timeout_, keys, o};
+  [[nodiscard]] get_stream<T, Default> get_each(const Keys& keys,
+                                                const get_options& o = {.cas = false}) const {
+    return {handle_.core, handle_.timeout(), keys, o};
   }
   template <class T = item>
-  get_stream<T, Default> get_each(std::initializer_list<std::string_view> keys,
-                                  const get_options& o = {.cas = false}) {
+  [[nodiscard]] get_stream<T, Default> get_each(std::initializer_list<std::string_view> keys,
+                                                const get_options& o = {.cas = false}) const {
     return get_each<T>(std::span(keys.begin(), keys.size()), o);
   }
-  // Pairs of a key and a value that a codec takes, as a map's.
-  template <storable_pairs Pairs, class Token = const Default&>
-  auto set_many(const Pairs& pairs, const store_options& o = {}, Token&& t = Default()) {
-    auto stores = stores_of(pairs, o);
+  // A map, or another range of pairs: as client's.
+  template <class T = as_set, storable_pairs Pairs, class Token = const Default&>
+    requires stored_of_pairs<T, Pairs>
+  [[nodiscard]] auto set_many(const Pairs& pairs, const store_options& o = {},
+                              Token&& t = Default()) const {
+    using command = store_for_pairs<T, Pairs>;
+    auto stores = stores_of<T>(pairs, o);
     std::size_t bytes = 0;
-    for (auto& s : stores) {
-      s.own();
-      bytes += s.key.size() + s.canonical().bytes.size();
+    for (command& c : stores) {
+      if constexpr (std::same_as<command, commands::store_value>) {
+        c.own();
+        bytes += c.canonical().bytes.size();
+      } else {
+        bytes += c.value.size();
+      }
+      bytes += c.key.size();
     }
-    return run_job<many<stored>>(
-        std::make_unique<owning_call<commands::store_value>>(std::move(stores)), bytes, false,
-        std::forward<Token>(t));
+    return run_job<many<stored>>(std::make_unique<owning_call<command>>(std::move(stores)), bytes,
+                                 false, std::forward<Token>(t));
   }
   template <key_range Keys, class Token = const Default&>
-  auto remove_many(const Keys& keys, Token&& t = Default()) {
+  [[nodiscard]] auto remove_many(const Keys& keys, Token&& t = Default()) const {
     return run_job<many<done>>(std::make_unique<owning_call<commands::remove>>(keys), size_of(keys),
                                false, std::forward<Token>(t));
   }
   // The batch has to stay until the handler is called.
   template <class Token = const Default&>
-  auto run(batch& b, Token&& t = Default()) {
+  [[nodiscard]] auto run(batch& b, Token&& t = Default()) const {
     return run_job<result<void>>(std::make_unique<batch_call>(b), 0, false, std::forward<Token>(t));
   }
 
   // --- verbs for every server --------------------------------------------------------------------
   template <class Token = const Default&>
-  auto flush(std::chrono::seconds delay = {}, Token&& t = Default()) {
+  [[nodiscard]] auto flush(std::chrono::seconds delay = {}, Token&& t = Default()) const {
     return everywhere(commands::flush{delay}, std::forward<Token>(t));
   }
   template <class Token = const Default&>
-  auto stats(std::string_view group = {}, Token&& t = Default()) {
+  [[nodiscard]] auto stats(std::string_view group = {}, Token&& t = Default()) const {
     return everywhere(commands::stats{group}, std::forward<Token>(t));
   }
   template <class Token = const Default&>
-  auto version(Token&& t = Default()) {
+  [[nodiscard]] auto version(Token&& t = Default()) const {
     return everywhere(commands::version{}, std::forward<Token>(t));
   }
   template <class Token = const Default&>
-  auto ping(Token&& t = Default()) {
+  [[nodiscard]] auto ping(Token&& t = Default()) const {
     return everywhere(commands::ping{}, std::forward<Token>(t));
   }
 
@@ -281,34 +327,45 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   // Takes no more calls (they end with errc::cancelled), waits for those under way, and closes the
   // connections. Signature: void().
   template <class Token = const Default&>
-  auto async_close(Token&& t = Default()) {
+  auto async_close(Token&& t = Default()) const {
     return net::async_initiate<Token, void()>(
-        [core = owner_->core](auto handler) {
+        [core = handle_.core, mine = handle_.owner != nullptr](auto handler) {
           auto work = net::make_work_guard(handler, core->executor());
           auto own = std::make_shared<decltype(handler)>(std::move(handler));
-          core->drain([own, core, work = std::move(work)]() mutable {
+          auto done = [own, core, work = std::move(work)]() mutable {
             const auto at = net::get_associated_executor(*own, core->executor());
             net::post(at, [own] { std::move (*own)(); });
-          });
+          };
+          if (!mine) return done();  // another client's calls are not this one's
+          core->drain(std::move(done));
         },
         t);
   }
 
   // --- servers: as client's, at once -------------------------------------------------------------
   [[nodiscard]] std::string which(std::string_view key) const {
-    return core().servers().which(key);
+    const auto c = handle_.servers();
+    return c ? (*c)->which(key) : std::string();
   }
-  [[nodiscard]] std::vector<std::string> servers() const { return core().servers().servers(); }
+  [[nodiscard]] std::vector<std::string> servers() const {
+    const auto c = handle_.servers();
+    return c ? (*c)->servers() : std::vector<std::string>();
+  }
+  // Of one that was moved from, what it had.
   [[nodiscard]] const memcxx::options& settings() const noexcept {
     return core().servers().settings();
   }
-  result<void> add_server(const server_address& s) { return core().servers().add_server(s); }
-  result<void> remove_server(std::string_view name) { return core().servers().remove_server(name); }
-  result<void> set_weight(std::string_view name, std::uint32_t weight) {
-    return core().servers().set_weight(name, weight);
+  [[nodiscard]] result<void> add_server(const server_address& s) {
+    return change([&](client& c) { return c.add_server(s); });
   }
-  result<void> replace_servers(std::vector<server_address> s) {
-    return core().servers().replace_servers(std::move(s));
+  [[nodiscard]] result<void> remove_server(std::string_view name) {
+    return change([&](client& c) { return c.remove_server(name); });
+  }
+  [[nodiscard]] result<void> set_weight(std::string_view name, std::uint32_t weight) {
+    return change([&](client& c) { return c.set_weight(name, weight); });
+  }
+  [[nodiscard]] result<void> replace_servers(std::vector<server_address> s) {
+    return change([&](client& c) { return c.replace_servers(std::move(s)); });
   }
   [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept {
     return core().servers().unclaimed_errors();
@@ -321,7 +378,7 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   template <class T>
   using plain = std::conditional_t<stringlike<T>, std::string_view, T>;
 
-  // A call with copies of its keys.
+  // A call with copies of its keys and values.
   template <class Command>
   class owning_call {
    public:
@@ -333,15 +390,21 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
 
    private:
     static std::unique_ptr<char[]> copy_keys(std::vector<Command>& all) {
+      const auto for_each = [&all](const auto& f) {
+        for (Command& c : all) {
+          f(c.key);
+          if constexpr (requires { c.value; }) f(c.value);  // empty where the command owns it
+        }
+      };
       std::size_t bytes = 0;
-      for (const Command& c : all) bytes += c.key.size();
+      for_each([&bytes](std::string_view& view) { bytes += view.size(); });
       auto kept = std::make_unique_for_overwrite<char[]>(bytes);
       char* at = kept.get();
-      for (Command& c : all) {
+      for_each([&at](std::string_view& view) {
         char* const begin = at;
-        at = std::ranges::copy(c.key, at).out;
-        c.key = {begin, c.key.size()};
-      }
+        at = std::ranges::copy(view, at).out;
+        view = {begin, view.size()};
+      });
       return kept;
     }
     // A key that the range makes is gone when the next one is looked at.
@@ -389,10 +452,14 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
   };
 
   explicit basic_async_client(std::shared_ptr<detail::async_core> core)
-      : owner_(std::make_shared<detail::async_owner>(std::move(core))),
-        timeout_(owner_->core->servers().settings().timeout) {}
-  basic_async_client(std::shared_ptr<detail::async_owner> o, std::chrono::milliseconds timeout)
-      : owner_(std::move(o)), timeout_(timeout) {}
+      : handle_(std::move(core)) {}
+  explicit basic_async_client(detail::async_handle h) : handle_(std::move(h)) {}
+
+  result<void> change(const auto& how) {
+    const auto c = handle_.servers();
+    if (!c) return std::unexpected(c.error());
+    return how(**c);
+  }
 
   template <class T>
   static T value_or_throw(result<T> made) {
@@ -406,27 +473,26 @@ class basic_async_client final : public verbs<basic_async_client<Default>> {
     return n;
   }
 
-  [[nodiscard]] detail::async_core& core() const noexcept { return *owner_->core; }
+  [[nodiscard]] detail::async_core& core() const noexcept { return *handle_.core; }
 
   template <class Job, class Reply, class Token, class... Args>
-  auto initiate(Token&& t, Args&&... args) {
-    return net::async_initiate<Token, void(Reply)>(detail::initiation<Job>{owner_->core, timeout_},
-                                                   t, std::forward<Args>(args)...);
+  auto initiate(Token&& t, Args&&... args) const {
+    return net::async_initiate<Token, void(Reply)>(
+        detail::initiation<Job>{handle_.core, handle_.timeout()}, t, std::forward<Args>(args)...);
   }
   template <class Reply, class Call, class Token>
-  auto run_job(std::unique_ptr<Call> c, std::size_t bytes, bool reads, Token&& t) {
+  auto run_job(std::unique_ptr<Call> c, std::size_t bytes, bool reads, Token&& t) const {
     return initiate<detail::call_job<Call>, Reply>(std::forward<Token>(t), std::move(c), bytes,
                                                    reads);
   }
   template <class Command, class Token>
-  auto everywhere(Command c, Token&& t) {
+  auto everywhere(Command c, Token&& t) const {
     return initiate<detail::everywhere_job<Command>,
                     std::vector<server_reply<typename Command::reply>>>(
         std::forward<Token>(t), detail::owned<Command>(std::move(c)));
   }
 
-  std::shared_ptr<detail::async_owner> owner_;
-  std::chrono::milliseconds timeout_;
+  detail::async_handle handle_;
 };
 
 using async_client = basic_async_client<>;

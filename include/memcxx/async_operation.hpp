@@ -128,6 +128,8 @@ class async_core {
                                                   net::any_io_executor executor);
   virtual ~async_core() = default;
 
+  // The timeout of a client that was moved from: its calls are refused.
+  static constexpr std::chrono::milliseconds moved_from{0};
   // Runs it. complete() comes from a thread of the executor, or posted from this one.
   virtual void start(async_operation& op, std::chrono::milliseconds timeout) noexcept = 0;
   // The same in two steps, for what may be cancelled.

@@ -32,14 +32,15 @@ class batch_reply {
 
 // A queue of verbs. Keys and values are copied in, so they need not outlive the statement.
 // Requests to one server run in the order queued; between servers there is no order.
-// Threads: not safe to share. A batch runs once; a second run is refused with invalid_argument.
+// Threads: not safe to share. A batch runs once; a second run is refused with invalid_argument. One
+// that was moved from is empty, and may be queued into.
 //
 //   memcxx::batch b;
 //   auto name = b.get("name");
 //   auto hits = b.incr("hits");
-//   cache.run(b);
+//   if (auto ran = cache.run(b); !ran) log(ran.error());  // the first that is no plain answer
 //   if (*name) use((*name)->value);
-class batch final : public verbs<batch>, private call {
+class batch final : public queued_verbs<batch>, private call {
  public:
   batch();
   ~batch();

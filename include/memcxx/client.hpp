@@ -46,7 +46,8 @@ struct store_entry {
 // options::timeout, with errc::timeout when the answer did not come in time. A timeout is never
 // reported as a miss. Retries: a read, or a request of which nothing was written, is sent once more
 // on a fresh connection when an idle one turns out to be dead. A mutation that was written is never
-// repeated.
+// repeated. Const: a client is a handle, and calls leave it as it is. Moved from: every call
+// answers invalid_argument, and there are no servers, until another client is assigned to it.
 class client final : public verbs<client> {
  public:
   // A URI or a list of servers, see parse_uri. Throws memcxx::exception when it cannot be used;
@@ -54,8 +55,8 @@ class client final : public verbs<client> {
   explicit client(std::string_view servers);
   explicit client(memcxx::options options);
   // The same without exceptions.
-  static result<client> create(std::string_view servers);
-  static result<client> create(memcxx::options options);
+  [[nodiscard]] static result<client> create(std::string_view servers);
+  [[nodiscard]] static result<client> create(memcxx::options options);
 
   client(const client&);
   client(client&&) noexcept;
@@ -69,7 +70,7 @@ class client final : public verbs<client> {
 
   // --- verbs for one key: see verbs.hpp -------------------------------------------------------
   template <class Command>
-  result<typename Command::reply> execute(const Command& c) {
+  [[nodiscard]] result<typename Command::reply> execute(const Command& c) const {
     single_call<Command> one(c);
     run(one);
     return one.take();
@@ -78,49 +79,56 @@ class client final : public verbs<client> {
   // --- verbs for many keys, over all their servers at once ------------------------------------
   // Hits, misses and failures side by side. Asks for cas tokens only with `.cas = true`; needs
   // value == true and no attribute that is meta's own.
-  items get_many(std::span<const std::string_view> keys, get_options o = {.cas = false});
-  items get_many(std::span<const std::string> keys, get_options o = {.cas = false});
-  items get_many(std::initializer_list<std::string_view> keys, get_options o = {.cas = false});
+  [[nodiscard]] items get_many(std::span<const std::string_view> keys,
+                               get_options o = {.cas = false}) const;
+  [[nodiscard]] items get_many(std::span<const std::string> keys,
+                               get_options o = {.cas = false}) const;
+  [[nodiscard]] items get_many(std::initializer_list<std::string_view> keys,
+                               get_options o = {.cas = false}) const;
   // Typed: `auto users = cache.get_many<user>(keys);`. Keys are a range of what reads as a string.
   template <class T, key_range Keys>
-  values_of<T> get_many(const Keys& keys, const get_options& o = {.cas = false}) {
+  [[nodiscard]] values_of<T> get_many(const Keys& keys,
+                                      const get_options& o = {.cas = false}) const {
     values_call<T> c(keys, o);
     run(c.what());
     return c.take();
   }
   template <class T>
-  values_of<T> get_many(std::initializer_list<std::string_view> keys,
-                        const get_options& o = {.cas = false}) {
+  [[nodiscard]] values_of<T> get_many(std::initializer_list<std::string_view> keys,
+                                      const get_options& o = {.cas = false}) const {
     return get_many<T>(std::span(keys.begin(), keys.size()), o);
   }
   // Stores go out without waiting for each other. Cas tokens are not told.
-  many<stored> set_many(std::span<const store_entry> entries);
-  many<stored> set_many(std::initializer_list<store_entry> entries);
-  // Typed: a map, or another range of pairs of a key and a value that a codec takes. Strings count
-  // as typed, too, and are read with get<std::string>.
-  template <storable_pairs Pairs>
-  many<stored> set_many(const Pairs& pairs, const store_options& o = {}) {
-    outcomes_call<commands::store_value> c(stores_of(pairs, o));
+  [[nodiscard]] many<stored> set_many(std::span<const store_entry> entries) const;
+  [[nodiscard]] many<stored> set_many(std::initializer_list<store_entry> entries) const;
+  // A map, or another range of pairs of a key and a value. As with set, strings are stored as they
+  // are, with the flags of the options, and all else by the client's dialect;
+  // `set_many<std::string>(pairs)` has the dialect's compression, flags and splitting for strings.
+  template <class T = as_set, storable_pairs Pairs>
+    requires stored_of_pairs<T, Pairs>
+  [[nodiscard]] many<stored> set_many(const Pairs& pairs, const store_options& o = {}) const {
+    outcomes_call<store_for_pairs<T, Pairs>> c(stores_of<T>(pairs, o));
     run(c.what());
     return c.take();
   }
-  many<done> remove_many(std::span<const std::string_view> keys);
-  many<done> remove_many(std::span<const std::string> keys);
-  many<done> remove_many(std::initializer_list<std::string_view> keys);
+  [[nodiscard]] many<done> remove_many(std::span<const std::string_view> keys) const;
+  [[nodiscard]] many<done> remove_many(std::span<const std::string> keys) const;
+  [[nodiscard]] many<done> remove_many(std::initializer_list<std::string_view> keys) const;
   // Runs a batch. The error, if any, is the first that is not a plain answer; each reply has its
   // own.
-  result<void> run(batch& b);
+  [[nodiscard]] result<void> run(batch& b) const;
 
   // --- verbs for every server, those of the gutter too ------------------------------------------
   // Drops everything, after `delay`. `quiet`: as store_options::quiet.
-  std::vector<server_reply<done>> flush(std::chrono::seconds delay = {}, bool quiet = false);
+  [[nodiscard]] std::vector<server_reply<done>> flush(std::chrono::seconds delay = {},
+                                                      bool quiet = false) const;
   // `group`: "" (general), "items", "slabs", "settings", "sizes", "conns", "reset", …
-  std::vector<server_reply<statistics>> stats(std::string_view group = {});
-  std::vector<server_reply<std::string>> version();
-  std::vector<server_reply<done>> verbosity(std::uint32_t level);
-  std::vector<server_reply<done>> ping();
+  [[nodiscard]] std::vector<server_reply<statistics>> stats(std::string_view group = {}) const;
+  [[nodiscard]] std::vector<server_reply<std::string>> version() const;
+  [[nodiscard]] std::vector<server_reply<done>> verbosity(std::uint32_t level) const;
+  [[nodiscard]] std::vector<server_reply<done>> ping() const;
   // Deletes a key on every server, for keys that moved between them.
-  std::vector<server_reply<done>> remove_everywhere(std::string_view key);
+  [[nodiscard]] std::vector<server_reply<done>> remove_everywhere(std::string_view key) const;
 
   // --- computed values ------------------------------------------------------------------------
   // The value of a key, or what `compute` answers (a T or a result<T>), stored for as long as `t`.
@@ -135,7 +143,7 @@ class client final : public verbs<client> {
   // (unclaimed_errors). The caller's own errors (invalid_key) surface. A computation that asks for
   // its own key is refused with invalid_argument.
   template <class F>
-  auto cache(std::string_view key, const ttl& t, F&& compute)
+  [[nodiscard]] auto cache(std::string_view key, const ttl& t, F&& compute) const
       -> result<value_type_of<std::invoke_result_t<F&>>>;
 
   // --- servers --------------------------------------------------------------------------------
@@ -146,37 +154,37 @@ class client final : public verbs<client> {
   [[nodiscard]] std::vector<std::string> places(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> servers() const;
   // A connection of one's own to one server (as servers() or a list names it), outside the pool.
-  result<session> open(std::string_view server);
+  [[nodiscard]] result<session> open(std::string_view server) const;
   // As given when it was made; servers() tells the servers of the moment.
   [[nodiscard]] const memcxx::options& settings() const noexcept;
   // Changes of the servers take effect for calls that begin later; calls under way end on the
   // servers they began with. Servers that stay keep their connections. invalid_argument names the
   // culprit (a duplicate, an unknown name, a weight of 0, the last server), and nothing changes
   // then.
-  result<void> add_server(const server_address& server);
-  result<void> remove_server(std::string_view name);
-  result<void> set_weight(std::string_view name, std::uint32_t weight);
-  result<void> replace_servers(std::vector<server_address> servers);
+  [[nodiscard]] result<void> add_server(const server_address& server);
+  [[nodiscard]] result<void> remove_server(std::string_view name);
+  [[nodiscard]] result<void> set_weight(std::string_view name, std::uint32_t weight);
+  [[nodiscard]] result<void> replace_servers(std::vector<server_address> servers);
   // Failures that nobody waited for: of quiet requests, and of stores by cache().
   [[nodiscard]] std::uint64_t unclaimed_errors() const noexcept;
   // Closes idle connections; the next call opens what it needs.
-  void disconnect();
+  void disconnect() const;
 
   // Any call: what the verbs above are made of. Routes every request by its key.
-  void run(call& c);
+  void run(call& c) const;
 
  private:
   friend struct client_access;
   explicit client(std::shared_ptr<core> c) noexcept;
   [[nodiscard]] single_flight& flights() const noexcept;
-  void count_unclaimed() noexcept;
+  void count_unclaimed() const noexcept;
 
   std::shared_ptr<core> core_;
   std::chrono::milliseconds timeout_;
 };
 
 template <class F>
-auto client::cache(std::string_view key, const ttl& t, F&& compute)
+auto client::cache(std::string_view key, const ttl& t, F&& compute) const
     -> result<value_type_of<std::invoke_result_t<F&>>> {
   using T = value_type_of<std::invoke_result_t<F&>>;
   // Of a read, value_too_large is about what is there.

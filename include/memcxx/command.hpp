@@ -32,6 +32,10 @@ struct get_options {
   bool last_access = false;  // item::last_access
   bool hit_before = false;   // item::hit_before
   bool size = false;         // item::size
+  // Reads without a type (get, gat, get_into, get_many): hand out also what a typed store
+  // compressed, spread over several items or put behind a long key, as it lies in the server. Else
+  // those are wrong_type, with the item (error::item): their bytes are not the value's.
+  bool packed = false;
   // On a miss create an empty stub with this ttl and let one caller win the right to fill it.
   // Others see the stub: a classic get reads an empty hit, add answers not_stored.
   std::optional<memcxx::ttl> vivify = std::nullopt;

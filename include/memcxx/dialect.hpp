@@ -120,6 +120,9 @@ class value_codec {
   // Whether an item with these flags holds the value's bytes as they are, so that they may be read
   // straight to where they are wanted, without unpack. Text does not: it is checked.
   [[nodiscard]] bool is_verbatim(std::uint32_t flags) const noexcept;
+  // Whether these flags say that an item's bytes are not its value's: compressed, spread over
+  // several items, or behind a long key.
+  [[nodiscard]] bool is_packed(std::uint32_t flags) const noexcept;
 
   // --- values over several items --------------------------------------------------------------
   struct piece {

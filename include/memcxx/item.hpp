@@ -39,7 +39,7 @@ template <class T>
 struct item_of : item_attributes {
   T value{};
 };
-// A stored item as it is: its bytes, whatever its flags say.
+// A stored item as it is: its bytes and its flags (see get_options::packed).
 using item = item_of<std::string>;
 // The same in the memory of whoever asked (get_into).
 using item_view = item_of<std::string_view>;

@@ -19,6 +19,7 @@
 #include <memcxx/command.hpp>
 #include <memcxx/item.hpp>
 #include <memcxx/operation.hpp>
+#include <memcxx/verbs.hpp>
 
 namespace memcxx {
 
@@ -62,6 +63,10 @@ class items_call final : public call {
     }
   }
 
+  bool begin_step(unsigned step, const value_codec& values) noexcept override {
+    reading_.begin(values);
+    return step == 0;
+  }
   std::size_t size() const noexcept override { return entries_.size(); }
   protocol::refusal request(std::size_t i, protocol::request& out) const noexcept override;
   protocol::refusal request_after(std::size_t i, protocol::request& out) const noexcept override;
@@ -83,6 +88,7 @@ class items_call final : public call {
   items gathered_;
   std::span<items::entry> entries_;  // gathered_'s
   key_room room_;
+  plain_reading reading_;
 };
 
 // Reads many typed values. Keys are copied in.
@@ -140,25 +146,43 @@ class outcomes_call {
   many_call<Command> call_;
 };
 
-// Typed stores of a map, or another range of pairs of a key and a value. Silence is success: what
-// fails answers.
+// A map, or another range of pairs of a key and a value to store. Silence is success: what fails
+// answers.
+template <class Pairs>
+using key_of_pairs = std::tuple_element_t<0, std::ranges::range_value_t<Pairs>>;
+template <class Pairs>
+using value_of_pairs =
+    std::remove_cvref_t<std::tuple_element_t<1, std::ranges::range_value_t<Pairs>>>;
 template <class Pairs>
 concept storable_pairs = std::ranges::forward_range<const Pairs> && requires {
   // Keys and values are looked at until the call is over: a range that makes its pairs, as views
   // with a function do, is no good.
   requires std::is_lvalue_reference_v<std::ranges::range_reference_t<const Pairs>>;
-  requires std::convertible_to<const std::tuple_element_t<0, std::ranges::range_value_t<Pairs>>&,
-                               std::string_view>;
-  requires storable<
-      std::remove_cvref_t<std::tuple_element_t<1, std::ranges::range_value_t<Pairs>>>>;
+  requires stringlike<key_of_pairs<Pairs>>;
+  requires stringlike<value_of_pairs<Pairs>> || storable<value_of_pairs<Pairs>>;
 };
-template <storable_pairs Pairs>
-std::vector<commands::store_value> stores_of(const Pairs& pairs, const store_options& o) {
-  std::vector<commands::store_value> out;
+// As verbs::set without a type does: strings as they are, all else by its codec.
+struct as_set {};
+template <class T, class Pairs>
+concept stored_of_pairs =
+    (std::same_as<T, as_set> || std::same_as<T, value_of_pairs<Pairs>>) && storable_pairs<Pairs>;
+template <class T, class Pairs>
+using store_for_pairs =
+    std::conditional_t<std::same_as<T, as_set> && stringlike<value_of_pairs<Pairs>>,
+                       commands::store, commands::store_value>;
+template <class T, class Pairs>
+  requires stored_of_pairs<T, Pairs>
+std::vector<store_for_pairs<T, Pairs>> stores_of(const Pairs& pairs, const store_options& o) {
+  std::vector<store_for_pairs<T, Pairs>> out;
   out.reserve(static_cast<std::size_t>(std::ranges::distance(pairs)));
   for (const auto& [key, v] : pairs) {
-    out.push_back(commands::store_value::of(protocol::verb::set, key, v, o));
-    out.back().options.quiet = true;
+    if constexpr (std::same_as<store_for_pairs<T, Pairs>, commands::store>) {
+      out.push_back({protocol::verb::set, key, v, o});
+      out.back().options.quiet = out.back().value.size() <= surely_accepted;
+    } else {
+      out.push_back(commands::store_value::of(protocol::verb::set, key, v, o));
+      out.back().options.quiet = true;
+    }
   }
   return out;
 }

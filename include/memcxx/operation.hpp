@@ -77,6 +77,21 @@ class gathered {
   result<reply> outcome_ = std::unexpected(error(errc::cancelled));
 };
 
+// What reads without a type have in common: bytes that are not the value's are not taken for it.
+class plain_reading {
+ public:
+  void begin(const value_codec& values) noexcept { values_ = &values; }
+  [[nodiscard]] bool refuses(const protocol::response& r, const get_options& o) const noexcept {
+    return r.flags != 0 && is_packed(r, o);  // most items have none
+  }
+  // wrong_type, with the item; out_of_memory when there is none for it.
+  [[nodiscard]] static error why(const protocol::response& r, std::string_view server) noexcept;
+
+ private:
+  [[nodiscard]] bool is_packed(const protocol::response& r, const get_options& o) const noexcept;
+  const value_codec* values_ = nullptr;
+};
+
 // A command that is one request. The command outlives it.
 template <class Command>
 class operation {
@@ -89,6 +104,7 @@ class operation {
   bool begin_step(unsigned step, const value_codec& values) noexcept {
     if (step != 0) return false;
     if constexpr (finds_long_keys) return key_.find(command_.key, values);
+    if constexpr (reads_plainly) reading_.begin(values);
     return true;
   }
   // How many requests the step has.
@@ -102,6 +118,12 @@ class operation {
     return gathered_.on_value(n);
   }
   void on_response(std::size_t, const protocol::response& r, std::string_view server) noexcept {
+    if constexpr (reads_plainly) {
+      if (reading_.refuses(r, command_.options)) {
+        gathered_.outcome() = std::unexpected(plain_reading::why(r, server));
+        return;
+      }
+    }
     gathered_.on_response(r, server);
   }
   [[nodiscard]] bool quiet() const noexcept {
@@ -120,7 +142,10 @@ class operation {
   // Verbs that name an item without looking at its value.
   static constexpr bool finds_long_keys =
       std::is_same_v<Command, commands::remove> || std::is_same_v<Command, commands::touch>;
+  static constexpr bool reads_plainly =
+      std::is_same_v<Command, commands::get> || std::is_same_v<Command, commands::gat>;
   struct no_key {};
+  struct no_reading {};
   class long_key {
    public:
     bool find(std::string_view key, const value_codec& values) noexcept;
@@ -134,6 +159,7 @@ class operation {
 
   const Command& command_;
   [[no_unique_address]] std::conditional_t<finds_long_keys, long_key, no_key> key_;
+  [[no_unique_address]] std::conditional_t<reads_plainly, plain_reading, no_reading> reading_;
   gathered<Command> gathered_;
 };
 
@@ -155,7 +181,10 @@ class operation<commands::get_into> {
 
   explicit operation(const commands::get_into& c) noexcept : command_(c) {}
 
-  bool begin_step(unsigned step, const value_codec&) noexcept { return step == 0; }
+  bool begin_step(unsigned step, const value_codec& values) noexcept {
+    reading_.begin(values);
+    return step == 0;
+  }
   [[nodiscard]] std::size_t parts() const noexcept { return 1; }
   protocol::refusal request(std::size_t, protocol::request& out) const noexcept {
     return command_.to_request(out);
@@ -172,6 +201,7 @@ class operation<commands::get_into> {
 
  private:
   const commands::get_into& command_;
+  plain_reading reading_;
   result<reply> outcome_ = std::unexpected(error(errc::cancelled));
 };
 

@@ -22,6 +22,7 @@ struct core;
 // connection that died while idle is replaced. A typed value in pieces (options::values) is looked
 // for on this server alone, and one that is stored stays whole unless the client has just one
 // server. Threads: not safe to share. May outlive its client.
+// Moved from: every call answers invalid_argument, until another session is assigned to it.
 class session final : public verbs<session> {
  public:
   ~session();
@@ -29,23 +30,23 @@ class session final : public verbs<session> {
   session& operator=(session&&) noexcept;
 
   template <class Command>
-  result<typename Command::reply> execute(const Command& c) {
+  [[nodiscard]] result<typename Command::reply> execute(const Command& c) const {
     single_call<Command> one(c);
     run(one);
     return one.take();
   }
-  result<void> run(batch& b);
+  [[nodiscard]] result<void> run(batch& b) const;
   // Every request of the call goes to this session's server.
-  void run(call& c);
+  void run(call& c) const;
 
   [[nodiscard]] std::string_view server() const noexcept;
   // classic, meta or binary once connected; before that what was asked for.
   [[nodiscard]] protocol_choice speaks() const noexcept;
   [[nodiscard]] bool connected() const;
   // Connects now instead of at the first request; does nothing when connected.
-  result<void> connect();
+  [[nodiscard]] result<void> connect() const;
   // Closes the connection; the next call opens a new one.
-  void disconnect();
+  void disconnect() const;
 
  private:
   friend class client;

@@ -327,7 +327,7 @@ class Channel:
                     default=self.engine.loop.time())
         another = False  # a fresh connection tells about the server
         for leg in legs:
-            if leg.lost(code, why, core.retry_as_classic):
+            if leg.lost(code, why, core.retry_as_classic, core.says == "answered"):
                 another = True
                 leg.tag.sent = False
                 waiting.append(leg)

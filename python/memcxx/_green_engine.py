@@ -237,7 +237,7 @@ class _Run:
         leg = self.leg
         core = self.link.line.core
         if core.failed:
-            another = leg.lost(*core.failure, core.retry_as_classic)
+            another = leg.lost(*core.failure, core.retry_as_classic, core.says == "answered")
             self.engine.ended(leg.server, core, another, self.call, now)
             self._drop_link()
             if another and now < self.call.deadline:

@@ -27,11 +27,11 @@ class Reply:
     """The last word to one request: an answer, or why there is none."""
 
     __slots__ = ("status", "value", "flags", "cas", "count", "text", "unsent", "extra", "server",
-                 "misjudged")
+                 "misjudged", "bystander")
 
     def __init__(self, status: str, value: bytes = b"", flags: int = 0, cas: int = 0,
                  count: int = 0, text: bytes = b"", unsent: bool = False, extra: Any = None,
-                 server: str = "", misjudged: bool = False):
+                 server: str = "", misjudged: bool = False, bystander: bool = False):
         self.status = status
         self.value = value
         self.flags = flags
@@ -42,6 +42,7 @@ class Reply:
         self.extra = extra    # an item's attributes, or statistics
         self.server = server  # who was asked; empty: nobody
         self.misjudged = misjudged  # the server does not speak what it was taken for
+        self.bystander = bystander  # the connection ended at another request, which is answered
 
     def error(self) -> errors.Error:
         text = self.text.decode("utf-8", "backslashreplace")
@@ -69,7 +70,7 @@ class Leg:
     """The part of a call that goes to one server."""
 
     __slots__ = ("server", "quiet", "run", "asks", "waiting", "riding", "open", "reused", "heard",
-                 "in_line", "each", "_again", "_resent", "arrived", "returned", "tag")
+                 "in_line", "each", "_again", "_resent", "_stood_by", "arrived", "returned", "tag")
 
     def __init__(self, server: "Server", asks: Sequence[Ask], quiet: bool = False,
                  run: bool = False):
@@ -86,6 +87,7 @@ class Leg:
         self.each = False                      # what is left is asked one by one
         self._again: List[Ask] = []
         self._resent = False
+        self._stood_by = False                 # something goes again that was lost with another's
         self.arrived: Optional[Callable[["Leg"], None]] = None  # called when `open` gets 0
         self.returned: Optional[Callable[["Leg"], None]] = None  # … when something waits again
         self.tag: Any = None                   # the engine's
@@ -105,20 +107,22 @@ class Leg:
         status = reply.status
         if status not in NETWORK and status not in CLOCK:
             self.heard = True
-        closed = status == "connection_closed" and self._goes_again(reply.misjudged)
+        closed = (status == "connection_closed"
+                  and (reply.bystander or self._goes_again(reply.misjudged)))
         if closed or status == "unattributed":
             what = ask.request
             if ((closed and reply.unsent) or what.changes_nothing or what.verb in _REPEATABLE):
                 if closed:
                     self._again.append(ask)
+                    self._stood_by = self._stood_by or reply.bystander
                 else:
                     self._ask_alone(ask)
                 return
         self.settle(ask, reply)
 
     def _goes_again(self, misjudged: bool) -> bool:
-        """After a connection was closed, may what changes nothing be sent over a fresh one? Once;
-        and where several gets were one line, of which the server said nothing at all, once more,
+        """After a connection was closed, may what changes nothing be sent over a fresh one? Whenever
+        that was at somebody else's request (Reply.bystander). Else once; and where several gets were one line, of which the server said nothing at all, once more,
         each by itself: some servers close at a line of which one key is missing."""
         return (((self.reused or misjudged) and not self._resent)
                 or (self.in_line and not self.heard and not self.each))
@@ -130,14 +134,18 @@ class Leg:
         if len(self.waiting) == 1 and self.returned is not None:
             self.returned(self)
 
-    def lost(self, code: str, why: str, misjudged: bool = False) -> bool:
+    def lost(self, code: str, why: str, misjudged: bool = False, at_answer: bool = False) -> bool:
         """The connection failed, and its requests in flight were told so. True: what is left may be
         sent once more, over a fresh connection. False: the leg is done. `misjudged`: its server
-        does not speak what it was taken for."""
+        does not speak what it was taken for; `at_answer`: it ended at what the server answered."""
         if not self.open:
             return False
         self.waiting.extendleft(reversed(self._again))
         self._again.clear()
+        ours = at_answer and self.heard and len(self.waiting) != 0
+        if self._stood_by or ours:
+            self._stood_by = False
+            return True
         if code == "connection_closed" and self._goes_again(misjudged):
             self.each = self.each or self._resent or not (self.reused or misjudged)
             self._resent = True
@@ -221,13 +229,14 @@ class Line:
     def deliver(self, responses: Iterable[Tuple]) -> None:
         """Gives the core's responses to the legs."""
         server = self.server.name
-        for number, status, value, flags, cas, count, text, unsent, extra, misjudged in responses:
+        for number, status, value, flags, cas, count, text, unsent, extra, misjudged, \
+                bystander in responses:
             leg = self._legs.pop(number, None)
             if leg is None:
                 continue
             ask = leg.riding.pop(number)
             leg.answered(ask, Reply(status, value, flags, cas, count, text, unsent, extra, server,
-                                    misjudged))
+                                    misjudged, bystander))
 
     def forget(self, leg: Leg) -> None:
         """Nobody waits for the leg's replies any more: they are read, and dropped."""

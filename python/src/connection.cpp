@@ -75,8 +75,8 @@ std::chrono::steady_clock::time_point moment(double seconds) {
 //   c = Connection("auto"); c.open()
 //   … sock.sendall(c.output()), c.received(sock.recv(65536)) until c.ready …
 //   c.send(1, client.request("get", "key"))
-//   … for number, status, value, flags, cas, count, text, unsent, extra, misjudged
-//     in c.received(data): …
+//   … for number, status, value, flags, cas, count, text, unsent, extra, misjudged,
+//     bystander in c.received(data): …
 class py_connection final {
  public:
   // With a negotiation: the next one of it, at the moment `now`.
@@ -227,7 +227,7 @@ class py_connection final {
       const bool in_place = value.is_valid() && r.value.data() == PyBytes_AsString(value.ptr());
       nb::object bytes = in_place ? std::move(value) : nb::object(bytes_of(r.value));
       return nb::make_tuple(number, name_str(name_of(r.status)), bytes, r.flags, r.cas, r.number,
-                            bytes_of(r.text), r.unsent, extra, r.misjudged);
+                            bytes_of(r.text), r.unsent, extra, r.misjudged, r.bystander);
     }
 
     py_connection& of;

@@ -104,13 +104,16 @@ class entries_call final : public call {
   std::vector<result<stored>> replies_;
 };
 
+// `c`: none of a client that was moved from. It has no server, and says so.
 template <class Command>
-std::vector<server_reply<typename Command::reply>> everywhere(core& c, milliseconds timeout,
+std::vector<server_reply<typename Command::reply>> everywhere(const std::shared_ptr<core>& c,
+                                                              milliseconds timeout,
                                                               const Command& command,
                                                               bool quiet = false) {
-  const auto now = c.now();
+  if (c == nullptr) return {{std::string(), std::unexpected(core::moved_from())}};
+  const auto now = c->now();
   auto all = uniform<Command>(now->servers.size(), [&](std::size_t) { return command; }, quiet);
-  c.run_on(*now, all, timeout, routing::exchange::route::everywhere);
+  c->run_on(*now, all, timeout, routing::exchange::route::everywhere);
   std::vector<server_reply<typename Command::reply>> out;
   auto replies = all.take();
   for (std::size_t i = 0; i < replies.size(); ++i) {
@@ -131,7 +134,7 @@ result<std::shared_ptr<core>> from_uri(std::string_view servers) {
 }
 
 template <class Key>
-many<done> remove_all(client& c, std::span<const Key> keys) {
+many<done> remove_all(const client& c, std::span<const Key> keys) {
   std::vector<commands::remove> removes;
   removes.reserve(keys.size());
   for (const Key& key : keys) removes.push_back({key});
@@ -170,79 +173,84 @@ client client::within(milliseconds timeout) const {
   return other;
 }
 
-void client::run(call& c) { core_->run(c, timeout_); }
+void client::run(call& c) const {
+  if (core_ == nullptr) return core::refuse_moved_from(c);
+  core_->run(c, timeout_);
+}
 
-result<void> client::run(batch& b) {
+result<void> client::run(batch& b) const {
   if (!b.begin()) return std::unexpected(batch::ran_before());
-  core_->run(b, timeout_);
+  run(static_cast<call&>(b));
   return b.outcome();
 }
 
 // --- many keys ---------------------------------------------------------------------------------
 
-items client::get_many(std::span<const std::string_view> keys, get_options o) {
+items client::get_many(std::span<const std::string_view> keys, get_options o) const {
   items_call c(keys, o);
   run(c);
   return c.take();
 }
 
-items client::get_many(std::span<const std::string> keys, get_options o) {
+items client::get_many(std::span<const std::string> keys, get_options o) const {
   items_call c(keys, o);
   run(c);
   return c.take();
 }
 
-items client::get_many(std::initializer_list<std::string_view> keys, get_options o) {
+items client::get_many(std::initializer_list<std::string_view> keys, get_options o) const {
   return get_many(std::span(keys.begin(), keys.size()), std::move(o));
 }
 
-many<stored> client::set_many(std::span<const store_entry> entries) {
+many<stored> client::set_many(std::span<const store_entry> entries) const {
   entries_call c(entries);
   run(c);
   return c.take();
 }
 
-many<stored> client::set_many(std::initializer_list<store_entry> entries) {
+many<stored> client::set_many(std::initializer_list<store_entry> entries) const {
   return set_many(std::span(entries.begin(), entries.size()));
 }
 
-many<done> client::remove_many(std::span<const std::string_view> keys) {
+many<done> client::remove_many(std::span<const std::string_view> keys) const {
   return remove_all(*this, keys);
 }
 
-many<done> client::remove_many(std::span<const std::string> keys) {
+many<done> client::remove_many(std::span<const std::string> keys) const {
   return remove_all(*this, keys);
 }
 
-many<done> client::remove_many(std::initializer_list<std::string_view> keys) {
+many<done> client::remove_many(std::initializer_list<std::string_view> keys) const {
   return remove_many(std::span(keys.begin(), keys.size()));
 }
 
 // --- every server ------------------------------------------------------------------------------
 
-std::vector<server_reply<done>> client::flush(std::chrono::seconds delay, bool quiet) {
-  return everywhere(*core_, timeout_, commands::flush{delay}, quiet);
+std::vector<server_reply<done>> client::flush(std::chrono::seconds delay, bool quiet) const {
+  return everywhere(core_, timeout_, commands::flush{delay}, quiet);
 }
-std::vector<server_reply<statistics>> client::stats(std::string_view group) {
-  return everywhere(*core_, timeout_, commands::stats{group});
+std::vector<server_reply<statistics>> client::stats(std::string_view group) const {
+  return everywhere(core_, timeout_, commands::stats{group});
 }
-std::vector<server_reply<std::string>> client::version() {
-  return everywhere(*core_, timeout_, commands::version{});
+std::vector<server_reply<std::string>> client::version() const {
+  return everywhere(core_, timeout_, commands::version{});
 }
-std::vector<server_reply<done>> client::verbosity(std::uint32_t level) {
-  return everywhere(*core_, timeout_, commands::verbosity{level});
+std::vector<server_reply<done>> client::verbosity(std::uint32_t level) const {
+  return everywhere(core_, timeout_, commands::verbosity{level});
 }
-std::vector<server_reply<done>> client::ping() {
-  return everywhere(*core_, timeout_, commands::ping{});
+std::vector<server_reply<done>> client::ping() const {
+  return everywhere(core_, timeout_, commands::ping{});
 }
-std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) {
+std::vector<server_reply<done>> client::remove_everywhere(std::string_view key) const {
   std::string storage;
-  return everywhere(*core_, timeout_, commands::remove{core_->values.item_key(key, storage)});
+  if (core_ != nullptr) key = core_->values.item_key(key, storage);
+  return everywhere(core_, timeout_, commands::remove{key});
 }
 
 // --- servers -----------------------------------------------------------------------------------
 
 std::string client::which(std::string_view key) const {
+  if (core_ == nullptr) return {};
   const auto now = core_->now();
   std::string stand_in;  // of a long key
   const std::uint32_t at = now->map.home(core_->values.item_key(key, stand_in));
@@ -250,6 +258,7 @@ std::string client::which(std::string_view key) const {
 }
 
 std::vector<std::string> client::places(std::string_view key) const {
+  if (core_ == nullptr) return {};
   const auto now = core_->now();
   std::string stand_in;
   key = core_->values.item_key(key, stand_in);
@@ -264,12 +273,16 @@ std::vector<std::string> client::places(std::string_view key) const {
 }
 
 std::vector<std::string> client::servers() const {
+  if (core_ == nullptr) return {};
   const auto now = core_->now();
   const auto names = now->map.own_names();
   return {names.begin(), names.end()};
 }
 
-const memcxx::options& client::settings() const noexcept { return core_->settings; }
+const memcxx::options& client::settings() const noexcept {
+  static const memcxx::options none;
+  return core_ == nullptr ? none : core_->settings;
+}
 
 namespace {
 
@@ -287,17 +300,22 @@ result<std::vector<server_address>::iterator> named(std::vector<server_address>&
       error(errc::invalid_argument, "no server is named \"" + std::string(name) + "\""));
 }
 
+result<void> change(const std::shared_ptr<core>& c, const core::edit& how) {
+  if (c == nullptr) return std::unexpected(core::moved_from());
+  return c->change(how);
+}
+
 }  // namespace
 
 result<void> client::add_server(const server_address& server) {
-  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+  return change(core_, [&](std::vector<server_address>& list) -> result<void> {
     list.push_back(server);
     return {};
   });
 }
 
 result<void> client::remove_server(std::string_view name) {
-  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+  return change(core_, [&](std::vector<server_address>& list) -> result<void> {
     const auto at = named(list, name);
     if (!at) return std::unexpected(at.error());
     if (list.size() == 1) {
@@ -310,7 +328,7 @@ result<void> client::remove_server(std::string_view name) {
 }
 
 result<void> client::set_weight(std::string_view name, std::uint32_t weight) {
-  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+  return change(core_, [&](std::vector<server_address>& list) -> result<void> {
     const auto at = named(list, name);
     if (!at) return std::unexpected(at.error());
     (*at)->weight = weight;
@@ -319,22 +337,27 @@ result<void> client::set_weight(std::string_view name, std::uint32_t weight) {
 }
 
 result<void> client::replace_servers(std::vector<server_address> servers) {
-  return core_->change([&](std::vector<server_address>& list) -> result<void> {
+  return change(core_, [&](std::vector<server_address>& list) -> result<void> {
     list = std::move(servers);
     return {};
   });
 }
 
-std::uint64_t client::unclaimed_errors() const noexcept { return core_->unclaimed(); }
+std::uint64_t client::unclaimed_errors() const noexcept {
+  return core_ == nullptr ? 0 : core_->unclaimed();
+}
 
+// Of a client that was moved from, no call comes so far.
 single_flight& client::flights() const noexcept { return core_->flights; }
-void client::count_unclaimed() noexcept { ++core_->not_kept; }
+void client::count_unclaimed() const noexcept { ++core_->not_kept; }
 
-void client::disconnect() {
+void client::disconnect() const {
+  if (core_ == nullptr) return;
   for (const auto& s : core_->now()->servers) s->close_idle();
 }
 
-result<session> client::open(std::string_view name) {
+result<session> client::open(std::string_view name) const {
+  if (core_ == nullptr) return std::unexpected(core::moved_from());
   const auto now = core_->now();
   const auto names = now->map.own_names();
   auto at = std::ranges::find(names, name);

@@ -111,6 +111,22 @@ void core::tell(const std::vector<engine::server::event>& events) const {
   }
 }
 
+namespace {
+constexpr std::string_view was_moved = "this client or session was moved from";
+}  // namespace
+
+error core::moved_from() { return {errc::invalid_argument, std::string(was_moved)}; }
+
+void core::refuse_moved_from(call& c) noexcept {
+  static const value_codec values;  // never used: nothing is sent
+  if (!c.begin_step(0, values)) return;
+  protocol::response no;
+  no.status = errc::invalid_argument;
+  no.text = was_moved;
+  no.unsent = true;
+  for (std::size_t i = 0; i < c.size(); ++i) c.on_response(i, no, {});
+}
+
 void core::run(call& c, std::chrono::milliseconds timeout, routing::exchange::route how,
                std::uint32_t only) {
   if (!c.begin_step(0, values)) return;

@@ -50,6 +50,10 @@ struct core final : private engine::fork_guarded {
   void run_on(const snapshot& s, call& c, std::chrono::milliseconds timeout,
               routing::exchange::route how);
 
+  // What calls are told that come to a client or a session without a core: it was moved from.
+  [[nodiscard]] static error moved_from();
+  static void refuse_moved_from(call& c) noexcept;
+
   // Passes on what was found out about servers. With no lock held.
   void tell(const std::vector<engine::server::event>& events) const;
 

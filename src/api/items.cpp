@@ -134,6 +134,11 @@ void items_call::on_response(std::size_t i, const protocol::response& r,
                              std::string_view server) noexcept {
   items::entry& e = entries_[i];
   if (r.status != errc::ok) return fail(e, r, server);
+  if (reading_.refuses(r, options_)) {
+    e.value = {};
+    e.status = plain_reading::why(r, server);
+    return;
+  }
   // Either it was read straight into the arena, or it is still in the receive buffer.
   if (r.value.data() != e.value.data()) {
     const char* const at = gathered_.arena_->copy(r.value);

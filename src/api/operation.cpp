@@ -36,10 +36,28 @@ error with_item(const error& why, std::string_view server, const raw_item& item)
 
 }  // namespace
 
+bool plain_reading::is_packed(const response& r, const get_options& o) const noexcept {
+  return o.value && !o.packed && values_ != nullptr && values_->is_packed(r.flags);
+}
+
+error plain_reading::why(const response& r, std::string_view server) noexcept try {
+  const error no(
+      errc::wrong_type,
+      "a typed store packed the value; read it with a type, as get<std::string>, or with "
+      ".packed = true as it lies there");
+  return with_item(no, server, {r.flags, r.value});
+} catch (...) {
+  return errc::out_of_memory;
+}
+
 void operation<commands::get_into>::on_response(std::size_t, const response& r,
                                                 std::string_view server) noexcept try {
   if (r.status != errc::ok) {
     outcome_ = std::unexpected(error_of(r, server));
+    return;
+  }
+  if (reading_.refuses(r, command_.options)) {
+    outcome_ = std::unexpected(plain_reading::why(r, server));
     return;
   }
   const std::span<char> buffer = command_.buffer;

@@ -22,28 +22,37 @@ session::~session() = default;
 session::session(session&&) noexcept = default;
 session& session::operator=(session&&) noexcept = default;
 
-void session::run(call& c) { core_->run(c, timeout_, routing::exchange::route::one); }
+void session::run(call& c) const {
+  if (core_ == nullptr) return core::refuse_moved_from(c);
+  core_->run(c, timeout_, routing::exchange::route::one);
+}
 
-result<void> session::run(batch& b) {
+result<void> session::run(batch& b) const {
   if (!b.begin()) return std::unexpected(batch::ran_before());
-  core_->run(b, timeout_, routing::exchange::route::one);
+  run(static_cast<call&>(b));
   return b.outcome();
 }
 
-std::string_view session::server() const noexcept { return only(*core_).name(); }
+std::string_view session::server() const noexcept {
+  return core_ == nullptr ? std::string_view() : only(*core_).name();
+}
 
 protocol_choice session::speaks() const noexcept {
+  if (core_ == nullptr) return protocol_choice::automatic;
   const protocol_choice found = only(*core_).speaks();
   return found == protocol_choice::automatic ? core_->settings.protocol : found;
 }
 
-bool session::connected() const { return only(*core_).has_idle(); }
+bool session::connected() const { return core_ != nullptr && only(*core_).has_idle(); }
 
-result<void> session::connect() {
+result<void> session::connect() const {
+  if (core_ == nullptr) return std::unexpected(core::moved_from());
   if (only(*core_).custom() != nullptr) return {};
   return engine::connect_blocking(only(*core_), timeout_);
 }
 
-void session::disconnect() { only(*core_).close_idle(); }
+void session::disconnect() const {
+  if (core_ != nullptr) only(*core_).close_idle();
+}
 
 }  // namespace memcxx

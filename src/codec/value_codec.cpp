@@ -286,6 +286,12 @@ bool value_codec::is_verbatim(std::uint32_t flags) const noexcept {
   return flags == 0 && (!state_ || !state_->options.hash_long_keys);
 }
 
+bool value_codec::is_packed(std::uint32_t flags) const noexcept {
+  if (flags == 0) return false;
+  const std::optional<codecs::meaning> m = state::of(*this).dialect_rules->read(flags);
+  return m && (m->compressed || m->split || m->long_key);
+}
+
 result<void> value_codec::pack(std::string_view key, const value_view& v, packed& out,
                                std::optional<std::size_t> min_compress) const {
   const codec_state& s = state::of(*this);

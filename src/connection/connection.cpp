@@ -144,6 +144,7 @@ std::chrono::microseconds connection::trusted_idle() const noexcept {
 void connection::state::close_after(std::string_view why) {
   if (failure != errc::ok) return;
   says = verdict::answered;
+  ended_at = true;
   fail(errc::connection_closed, std::string("closed after: ").append(why));
 }
 
@@ -170,10 +171,19 @@ void connection::state::fail(errc code, std::string_view why) {
   const bool ended = code == errc::connection_closed || code == errc::protocol_error;
   retry_as_classic = options.protocol == protocol_choice::automatic && ended &&
                      (retry_as_classic || asking == question::meta);
+  // Whoever it ended at: one that is answered, or the first of a caller's. An error of a run is not
+  // yet anybody's.
+  const bool at_answered =
+      ended_at || (code == errc::connection_closed && complained && strays.empty());
+  const bool at_first = code == errc::connection_closed && says == verdict::nothing &&
+                        !(rested && unheard) && !waiting.empty() && waiting.front().refusable;
+  bool is_first = true;
   while (!waiting.empty()) {
     detail::pending& e = waiting.front();
     protocol::response r;
     r.status = code;
+    r.bystander = at_answered || (at_first && !is_first);
+    if (e.to != nullptr) is_first = false;
     r.text = failure_text;
     r.unsent = out.written() <= e.begin;
     r.misjudged = retry_as_classic;

@@ -162,6 +162,7 @@ struct connection::state {
   bool unheard = true;      // nothing of that was answered yet
   bool complained = false;  // the last answer was an error
   bool misjudged = false;   // … of a server that knows no meta
+  bool ended_at = false;    // we ended it, at the answer to a request
 
   detail::send_buffer out;
   detail::receive_buffer in;

@@ -174,6 +174,10 @@ inline bool async_engine::begin(turn& t, async_record& r) {
     answer_all(r, errc::cancelled, "the client is closed");
     return false;
   }
+  if (r.timeout == moved_from) {
+    answer_all(r, errc::invalid_argument, "this client was moved from");
+    return false;
+  }
   // A call alone is its caller's to bound.
   const bool too_many = requests_ + n > limits_.max_requests;
   if (requests_ != 0 && (too_many || bytes_ + r.op.bytes > limits_.max_bytes)) {

@@ -14,8 +14,8 @@ namespace memcxx::protocol {
 // longer to begin than all of this.
 inline void clear(response& r) noexcept {
   r.status = errc::ok;
-  r.more = r.unsent = r.misjudged = r.has_cas = r.has_opaque = r.won = r.stale = r.already_won =
-      false;
+  r.more = r.unsent = r.misjudged = r.bystander = r.has_cas = r.has_opaque = r.won = r.stale =
+      r.already_won = false;
   r.flags = r.opaque = 0;
   r.cas = r.number = 0;
   r.ttl.reset();

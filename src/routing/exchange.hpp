@@ -108,6 +108,7 @@ class leg final : public protocol::response_handler {
   std::vector<std::uint32_t> settled_;  // of a quiet call of many; room for all from the start
   bool reused_ = false;
   bool retried_ = false;
+  bool stood_by_ = false;  // something goes again that was lost with somebody else's request
   bool heard_ = false;
   bool each_ = false;     // what is sent once more is asked one by one
   bool in_line_ = false;  // gets were, or may have been, one classic line

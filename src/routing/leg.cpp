@@ -266,15 +266,20 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
   c.fence();
 }
 
-// After a connection was closed, may what changes nothing be sent over a fresh one? Once; and
-// where several gets were one line, of which the server said nothing at all, once more, each by
-// itself: Infinispan 15 closes at a line of which one key is missing.
+// After a connection was closed, may what changes nothing be sent over a fresh one? Whenever that
+// was at somebody else's request (response::bystander). Else once; and where several gets were one
+// line, of which the server said nothing at all, once more, each by itself: Infinispan 15 closes at
+// a line of which one key is missing.
 bool leg::goes_again(bool misjudged) const noexcept {
   return ((reused_ || misjudged) && !retried_) || (in_line_ && !heard_ && !each_);
 }
 
 bool leg::lost(const connection& c) {
   if (done()) return false;
+  // What was not submitted yet stood by as well, when it was one of these that the connection ended
+  // at.
+  const bool ours = c.says() == verdict::answered && heard_ && !submitted();
+  if (std::exchange(stood_by_, false) || ours) return true;
   if (c.failure() == errc::connection_closed && goes_again(c.retry_as_classic())) {
     each_ = each_ || retried_ || !(reused_ || c.retry_as_classic());
     retried_ = true;
@@ -334,7 +339,7 @@ void leg::on_response(std::uint32_t tag, const response& r) noexcept {
 void leg::judge(std::uint32_t tag, const response& r) noexcept {
   const fault whose = fault_of(r.status);
   heard_ = heard_ || (whose != fault::network && whose != fault::clock);
-  const bool lost = r.status == errc::connection_closed && goes_again(r.misjudged);
+  const bool lost = r.status == errc::connection_closed && (r.bystander || goes_again(r.misjudged));
   const bool unclear = r.status == errc::unattributed;
   if (lost || unclear) {
     protocol::request what;
@@ -343,6 +348,7 @@ void leg::judge(std::uint32_t tag, const response& r) noexcept {
       try {
         again_.push_back(tag);
         each_ = each_ || unclear;
+        stood_by_ = stood_by_ || (lost && r.bystander);
         return;
       } catch (...) {
         // No memory to remember it: it fails.

@@ -64,11 +64,13 @@ class recorder final : public protocol::response_handler {
   void on_response(std::uint32_t tag, const response& r) noexcept override {
     log.push_back(std::to_string(tag) + ": " + describe(r));
     status[tag] = r.status;
+    bystander[tag] = r.bystander;
     if (!r.more) ++finals[tag];
   }
 
   std::vector<std::string> log;
   std::map<std::uint32_t, errc> status;
+  std::map<std::uint32_t, bool> bystander;
   std::map<std::uint32_t, int> finals;  // must end at 1 for each tag
   int offered = 0;
 

@@ -317,6 +317,62 @@ TEST(verdict, a_quiet_run_that_ends_with_an_error_was_answered) {
   EXPECT_EQ(silent.c.says(), verdict::failed);
 }
 
+// --- who was in flight with a request that the connection ended at
+
+// We end it at a refusal; a server that closes after one; one that closes without a word.
+TEST(bystander, is_who_was_in_flight_behind_the_request_that_the_connection_ended_at) {
+  for (const connection_options& o : {classic, meta}) {
+    for (const bool closes : {false, true}) {
+      talk t(o);
+      t.ask({.op = closes ? verb::get : verb::incr, .key = "word"}).ask(get("b")).ask(set("c"));
+      t.take();
+      t.read("CLIENT_ERROR no\r\n");
+      if (closes) t.c.closed();
+      ASSERT_EQ(t.c.failure(), errc::connection_closed);
+      ASSERT_EQ(t.to.log.size(), 3u);
+      EXPECT_EQ(t.to.log[0], "1: client_error 'no'");
+      for (const std::uint32_t tag : {2U, 3U}) {
+        EXPECT_EQ(t.to.status[tag], errc::connection_closed);
+        EXPECT_TRUE(t.to.bystander[tag]);
+      }
+    }
+    talk t(o);
+    t.ask({.op = verb::flush}).ask(get("b"));
+    t.take();
+    t.c.closed();
+    ASSERT_EQ(t.to.log.size(), 2u);
+    EXPECT_FALSE(t.to.bystander[1]) << "it may have been executed";
+    EXPECT_TRUE(t.to.bystander[2]);
+  }
+}
+
+// To ask again without end what was in flight must come to an end: it does where each time another
+// request has its outcome. Nobody has one here.
+TEST(bystander, is_nobody_where_no_request_had_its_outcome) {
+  const auto nobody = [](const talk& t) {
+    for (const auto& [tag, is] : t.to.bystander) EXPECT_FALSE(is) << tag;
+  };
+  for (const connection_options& o : {classic, meta}) {
+    talk plain(o);  // closed, for whatever reason
+    plain.ask(get("a")).ask(get("b"));
+    plain.take();
+    plain.c.closed();
+    nobody(plain);
+    talk run(o);  // an error of a run, which names nobody, and then nothing
+    run.quietly(get("a")).quietly(get("b"));
+    run.fence();
+    run.take();
+    run.read("SERVER_ERROR no\r\n");
+    run.c.closed();
+    nobody(run);
+    talk late(o);
+    late.ask(get("a")).ask(get("b"));
+    late.take();
+    late.c.fail(errc::timeout, "late");
+    nobody(late);
+  }
+}
+
 // --- ERROR to a meta command: the server was taken for what it is not
 
 TEST(misjudged, a_read_may_go_again_over_a_connection_that_speaks_classic) {

@@ -36,7 +36,7 @@ class over_servers : public testing::TestWithParam<std::tuple<protocol_choice, s
     o.prefix = std::move(prefix);
     return client(std::move(o));
   }
-  void SetUp() override { with().flush(); }
+  void SetUp() override { (void)with().flush(); }
 
  private:
   static inline std::vector<std::vector<memcached_server>> started_;

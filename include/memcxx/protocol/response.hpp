@@ -21,6 +21,9 @@ struct response {
   bool unsent = false;  // failed before one byte of the request left: safe to send again
   // The server does not speak what the connection took it for; the next one will find out.
   bool misjudged = false;
+  // The connection ended at another request, which has its outcome: to ask this one again, as often
+  // as it may be, comes to an end.
+  bool bystander = false;
   bool has_cas = false;
   bool has_opaque = false;
   bool won = false;          // meta W: this caller is to refresh the item

@@ -1,0 +1,94 @@
+// Requests whose connection ended at somebody else's request: they go again, however often that is.
+// Never here: what else is sent again (exchange_again_test).
+#include "exchange_fixture.hpp"
+
+namespace memcxx::routing {
+namespace {
+
+using exchanging_behind = exchanging;
+
+request counting(std::string_view key) { return {.op = verb::incr, .key = key}; }
+
+// Another leg's request goes first over each connection, and is refused.
+TEST_F(exchanging_behind, others_a_read_is_asked_until_it_is_answered) {
+  for (const protocol_choice p : {protocol_choice::classic, protocol_choice::meta}) {
+    calls = {};
+    calls.requests = {get("a")};
+    prepare();
+    leg& l = only_leg();
+    outcomes others;
+    others.requests = {counting("word")};
+    for (int round = 0; round < 10; ++round) {
+      others.told.clear();
+      exchange other(others, map, settings);
+      other.prepare(exchange::route::by_key);
+      auto c = fresh(p);
+      leg& first = other.legs()[0];
+      first.begin(false);
+      first.fill(*c);
+      l.begin(false);
+      l.fill(*c);
+      take(*c);
+      read(*c, "CLIENT_ERROR not here\r\n");
+      EXPECT_EQ(others.status(0), errc::client_error);
+      ASSERT_TRUE(calls.told.empty()) << "round " << round;
+      ASSERT_TRUE(l.lost(*c)) << "round " << round;
+    }
+    auto c = fresh(p);
+    l.begin(false);
+    l.fill(*c);
+    take(*c);
+    read(*c, p == protocol_choice::classic ? "VALUE a 0 1\r\nx\r\nEND\r\n" : "VA 1 f0 O1\r\nx\r\n");
+    expect_all_told();
+    EXPECT_EQ(calls.told[0].value, "x");
+  }
+}
+
+// A call of many, of which some are refused: the reads behind them have their answers all the same,
+// and what was written of the others is not repeated.
+TEST_F(exchanging_behind, its_own_what_changes_nothing_goes_again) {
+  calls.requests = {counting("w"), get("a"), counting("w"), get("b"), set("c"), get("d")};
+  prepare();
+  leg& l = only_leg();
+  auto c = fresh(protocol_choice::meta);
+  l.begin(false);
+  l.fill(*c);
+  take(*c);
+  read(*c, "CLIENT_ERROR not here\r\n");
+  ASSERT_TRUE(l.lost(*c));
+  EXPECT_EQ(calls.status(0), errc::client_error);
+  EXPECT_EQ(calls.status(2), errc::connection_closed) << "it may have been executed";
+  EXPECT_EQ(calls.status(4), errc::connection_closed);
+  c = fresh(protocol_choice::meta);
+  l.begin(false);
+  l.fill(*c);
+  EXPECT_EQ(take(*c), "mg a v f O1 q\r\nmg b v f O2 q\r\nmg d v f O3 q\r\nmn\r\n");
+  read(*c, "VA 1 f0 O2\r\nx\r\nMN\r\n");
+  expect_all_told();
+  for (const std::size_t i : {1U, 5U}) EXPECT_EQ(calls.status(i), errc::miss);
+  EXPECT_EQ(calls.told[3].value, "x");
+}
+
+// What there was no room for goes on, over one connection after the other.
+TEST_F(exchanging_behind, its_own_what_was_not_submitted_yet_goes_on) {
+  for (int i = 0; i < 5; ++i) calls.requests.push_back(counting("word"));
+  prepare();
+  leg& l = only_leg();
+  for (int i = 0; i < 5; ++i) {
+    connection_options o;
+    o.protocol = o.known = protocol_choice::classic;
+    o.max_in_flight = 1;
+    connection c(o);
+    c.open();
+    l.begin(false);
+    l.fill(c);
+    EXPECT_TRUE(take(c).starts_with("incr word 1\r\n"));
+    read(c, "CLIENT_ERROR not here\r\n");
+    ASSERT_TRUE(c.failed());
+    EXPECT_EQ(l.lost(c), i != 4) << i;
+  }
+  expect_all_told();
+}
+
+}  // namespace
+}  // namespace memcxx::routing
