@@ -335,6 +335,7 @@ void connection::state::fence() {
   if (line_open) end_line();
   if (quiet_run == 0 || failure != errc::ok) return;
   quiet_run = 0;
+  if (waiting.empty()) return;  // each of the run has answered
   push_fence(waiting.back().form);
 }
 

@@ -19,6 +19,17 @@ TEST(meta_run, is_fenced_before_anything_else) {
   EXPECT_FALSE(t.c.has_output());
 }
 
+TEST(meta_run, of_which_each_has_answered_needs_no_fence) {
+  talk t(meta);
+  t.quietly(set("a"));
+  t.take();
+  t.read("NS O1\r\n");
+  EXPECT_EQ(t.to.log, (lines{"1: not_stored"}));
+  t.fence();
+  EXPECT_FALSE(t.c.has_output());
+  EXPECT_FALSE(t.c.failed());
+}
+
 TEST(meta_run, silence_is_the_usual_outcome) {
   expect(meta, [](talk& t) { t.quietly(set("a")).quietly(get("b")).fence(); }, "MN\r\n",
          {"1: ok", "2: miss"});

@@ -206,7 +206,7 @@ TEST_P(typed, compression_of_a_client_and_of_one_call) {
     client small = with({.min_compress = 1000, .compressor = c});
     const auto stored_size = [&](client& by, const string& v, store_options o = {}) {
       EXPECT_TRUE(ok(by.set<string>("k", v, o)));
-      const auto raw = plain.get("k");
+      const auto raw = plain.get("k", {.packed = true});
       EXPECT_TRUE(ok(raw));
       // Whoever reads need not be set up as whoever wrote.
       for (client* reader : {&plain, &small}) {
@@ -227,7 +227,7 @@ TEST_P(typed, compression_of_a_client_and_of_one_call) {
   batch b;
   b.set<string>("k", page, {.min_compress = 10});
   ASSERT_TRUE(ok(plain.run(b)));
-  EXPECT_LT(plain.get("k")->value.size(), page.size() / 2);
+  EXPECT_LT(plain.get("k", {.packed = true})->value.size(), page.size() / 2);
   EXPECT_TRUE(fails(plain.set("k", page, {.min_compress = 10}), errc::invalid_argument))
       << "bytes as they are, and nothing else";
 }
@@ -262,7 +262,7 @@ TEST_P(typed, dictionaries_come_and_go) {
   client after = with({.min_compress = 10, .zstd_dictionaries = {new_one}});
   ASSERT_TRUE(ok(before.set<string>("old", v)));
   ASSERT_TRUE(ok(changing.set<string>("new", v)));
-  EXPECT_LT(before.get("old")->value.size(), v.size() / 2) << "short values become shorter, too";
+  EXPECT_LT(before.get("old", {.packed = true})->value.size(), v.size() / 2) << "short values become shorter, too";
   EXPECT_EQ(before.get<string>("old").value(), v);
   EXPECT_EQ(changing.get<string>("old").value(), v);
   EXPECT_EQ(changing.get<string>("new").value(), v);
@@ -283,7 +283,7 @@ TEST_P(typed, long_keys_are_keys_like_others) {
   }
   std::map<string, string> pages;
   for (const string& key : keys) pages[key] = prose(key.size()) + key.back();
-  ASSERT_TRUE(cache.set_many(pages).all());
+  ASSERT_TRUE(cache.set_many<string>(pages).all());
   const auto all = cache.get_many<string>(keys);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     SCOPED_TRACE(keys[i].size());
@@ -300,7 +300,7 @@ TEST_P(typed, long_keys_are_keys_like_others) {
     EXPECT_TRUE(fails(cache.remove(keys[i]), errc::miss));
     EXPECT_TRUE(fails(cache.touch(keys[i], 60s), errc::miss));
   }
-  ASSERT_TRUE(cache.set_many(pages).all());
+  ASSERT_TRUE(cache.set_many<string>(pages).all());
   EXPECT_TRUE(cache.remove_many(keys).all());
   for (const auto& gone : cache.get_many<string>(keys)) {
     EXPECT_TRUE(fails(gone.value, errc::miss));
