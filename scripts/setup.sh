@@ -15,7 +15,7 @@ quickstart_packages=(g++ cmake ninja-build pkg-config python3 memcached libcli11
 bench_packages=("${quickstart_packages[@]}" ccache valgrind libmemcached-dev python3-venv
                 python3-dev)
 test_packages=("${bench_packages[@]}" nutcracker libgtest-dev libuv1-dev strace clang-19
-               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 ruby-dalli)
+               clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19 ruby ruby-dalli)
 # A newer Go, Java or Maven than Debian's does as well.
 command -v go >/dev/null || test_packages+=(golang-go)
 command -v javac >/dev/null || test_packages+=(default-jdk-headless)

@@ -262,7 +262,8 @@ TEST_P(typed, dictionaries_come_and_go) {
   client after = with({.min_compress = 10, .zstd_dictionaries = {new_one}});
   ASSERT_TRUE(ok(before.set<string>("old", v)));
   ASSERT_TRUE(ok(changing.set<string>("new", v)));
-  EXPECT_LT(before.get("old", {.packed = true})->value.size(), v.size() / 2) << "short values become shorter, too";
+  EXPECT_LT(before.get("old", {.packed = true})->value.size(), v.size() / 2)
+      << "short values become shorter, too";
   EXPECT_EQ(before.get<string>("old").value(), v);
   EXPECT_EQ(changing.get<string>("old").value(), v);
   EXPECT_EQ(changing.get<string>("new").value(), v);

@@ -20,8 +20,10 @@ namespace {
 using memcxx::errc;
 using memcxx::error;
 
-constexpr memcxx::get_options with_ttl{.ttl = true};
-constexpr memcxx::get_options without_ttl{};
+// Without a dialect a value is the bytes that lie there, whatever their flags mean to a typed store.
+constexpr memcxx::get_options with_ttl{.ttl = true, .packed = true};
+constexpr memcxx::get_options without_ttl{.packed = true};
+constexpr memcxx::get_options bytes_alone{.cas = false, .packed = true};
 
 void told(const run& r, const std::string& key, const memcxx::result<memcxx::item>& found) {
   if (found)
@@ -112,7 +114,7 @@ void get(const run& r) {
   if (r.given.operands.size() > 1)
     return r.out.failed({errc::invalid_argument, "several keys can only be read with --json"});
   const std::string& key = r.given.operands[0];
-  told(r, key, r.cache.get(key, {.cas = false}));
+  told(r, key, r.cache.get(key, bytes_alone));
 }
 
 void gat(const run& r) {
@@ -120,7 +122,7 @@ void gat(const run& r) {
   const std::string& key = r.given.operands[0];
   const auto ttl = read_ttl(r.given.operands[1]);
   if (!ttl) return r.out.failed(ttl.error(), key);
-  if (!r.out.as_json()) return told(r, key, r.cache.gat(key, *ttl, {.cas = false}));
+  if (!r.out.as_json()) return told(r, key, r.cache.gat(key, *ttl, bytes_alone));
   auto found = r.cache.gat(key, *ttl, with_ttl);
   if (!found && found.error() == errc::not_supported) found = r.cache.gat(key, *ttl, without_ttl);
   told(r, key, found);
