@@ -51,6 +51,7 @@ start_memcached() {
 # jars GROUP:ARTIFACT:VERSION...: them and what they need, in $temp/jars.
 jars() {
   local one group artifact version
+  local plugin=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
   {
     printf '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
     printf '<groupId>findings</groupId><artifactId>jars</artifactId><version>1</version>'
@@ -62,7 +63,7 @@ jars() {
     done
     printf '</dependencies></project>\n'
   } >"$temp/pom.xml"
-  timeout 300 mvn -q -B -f "$temp/pom.xml" dependency:copy-dependencies \
+  timeout 300 mvn -q -B -f "$temp/pom.xml" "$plugin:copy-dependencies" \
     "-DoutputDirectory=$temp/jars" >"$temp/mvn.log" 2>&1 || { cat "$temp/mvn.log" >&2; fail "mvn"; }
 }
 
