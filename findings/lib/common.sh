@@ -8,8 +8,10 @@ running=()
 
 finish() {
   local pid
-  for pid in "${running[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
+  {
+    for pid in "${running[@]}"; do kill -KILL "$pid" || true; done
+    wait || true
+  } 2>/dev/null
   rm -rf "$temp"
 }
 trap finish EXIT
@@ -65,6 +67,21 @@ jars() {
   } >"$temp/pom.xml"
   timeout 300 mvn -q -B -f "$temp/pom.xml" "$plugin:copy-dependencies" \
     "-DoutputDirectory=$temp/jars" >"$temp/mvn.log" 2>&1 || { cat "$temp/mvn.log" >&2; fail "mvn"; }
+}
+
+# npm_packages NAME@VERSION...: in $temp/node_modules.
+npm_packages() {
+  timeout 200 npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$temp" "$@" \
+    >"$temp/npm.log" 2>&1 || { cat "$temp/npm.log" >&2; fail "npm"; }
+  printf 'npm: %s\n' "$*"
+}
+
+# pip_packages NAME==VERSION...: for $temp/venv/bin/python.
+pip_packages() {
+  python3 -m venv "$temp/venv"
+  timeout 200 "$temp/venv/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
+    "$@" >"$temp/pip.log" 2>&1 || { cat "$temp/pip.log" >&2; fail "pip"; }
+  printf 'PyPI: %s\n' "$*"
 }
 
 # start_java SOURCE: a server that prints "PORT number" once it listens, on $port.
