@@ -31,6 +31,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 PYTHON
 python3 "$temp/slow.py" >"$temp/slow.out" 2>"$temp/slow.log" &
 running+=($!)
+disown
 wait_for 10 "$temp/slow.out" '^PORT '
 port="$(sed -n 's/^PORT //p' "$temp/slow.out")"
 

@@ -8,10 +8,7 @@ running=()
 
 finish() {
   local pid
-  {
-    for pid in "${running[@]}"; do kill -KILL "$pid" || true; done
-    wait || true
-  } 2>/dev/null
+  for pid in "${running[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
   rm -rf "$temp"
 }
 trap finish EXIT
@@ -46,6 +43,7 @@ start_memcached() {
   MEMCACHED_PORT_FILENAME="$file" \
     memcached -l 127.0.0.1 -p -1 -U 0 -u "$(id -un)" >"$temp/memcached.log" 2>&1 &
   running+=($!)
+  disown # or the shell tells of its end
   wait_for 10 "$file" '^TCP INET: '
   port="$(sed -n 's/^TCP INET: //p' "$file")"
 }
@@ -89,6 +87,7 @@ start_java() {
   java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$temp/jars/*" "$1" \
     >"$temp/java.out" 2>"$temp/java.log" &
   running+=($!)
+  disown # or the shell tells of its end
   wait_for 110 "$temp/java.out" '^PORT '
   port="$(sed -n 's/^PORT //p' "$temp/java.out")"
 }
