@@ -9,7 +9,7 @@ pip_packages python-binary-memcached==0.33.0 python-memcached==1.62 pylibmc==1.6
   pymemcache==4.0.0
 
 say "Each stores bytes and text, and each of the others reads it"
-timeout 60 "$temp/venv/bin/python" - "$port" <<'PYTHON' || fail "they understand each other otherwise"
+timeout 60 "$temp/venv/bin/python" - "$port" <<'PYTHON' || fail "they read otherwise"
 import sys
 
 import bmemcached

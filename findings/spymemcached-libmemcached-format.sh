@@ -43,8 +43,8 @@ public class Ring {
 JAVA
 timeout 60 java -cp "$temp/jars/*" "$temp/Ring.java" "${ports[@]}" >"$temp/rings" 2>"$temp/ring.log"
 
-say "1000 keys over three servers: how many does libmemcached (weighted ketama) put where they are"
-timeout 60 "$temp/venv/bin/python" - "$temp/rings" "${ports[@]}" <<'PYTHON' || fail "they place keys otherwise"
+say "1000 keys, three servers: how many does libmemcached (weighted ketama) place alike"
+timeout 60 "$temp/venv/bin/python" - "$temp/rings" "${ports[@]}" <<'PYTHON' || fail "placed otherwise"
 import sys
 
 import pylibmc
