@@ -20,7 +20,7 @@ namespace {
 using memcxx::errc;
 using memcxx::error;
 
-// Without a dialect a value is the bytes that lie there, whatever their flags mean to a typed store.
+// Without a dialect a value is the bytes that lie there, whatever a typed store would read in them.
 constexpr memcxx::get_options with_ttl{.ttl = true, .packed = true};
 constexpr memcxx::get_options without_ttl{.packed = true};
 constexpr memcxx::get_options bytes_alone{.cas = false, .packed = true};
