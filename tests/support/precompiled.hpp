@@ -2,6 +2,7 @@
 // Never here: a declaration.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
