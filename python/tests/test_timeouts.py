@@ -4,6 +4,7 @@ that expired."""
 from __future__ import annotations
 
 import decimal
+import fractions
 import math
 import socket
 import time
@@ -13,9 +14,12 @@ import pytest
 
 from faces import PATIENT
 from memcxx import errors
+from silent import hung
 
 WRONG = [0, 0.0, -1, -0.001, math.nan, math.inf, -math.inf, 86_401, timedelta(0),
-         timedelta(seconds=-1), timedelta(days=2)]
+         timedelta(seconds=-1), timedelta(days=2), decimal.Decimal("1e999"),
+         pytest.param(10**5000, id="10**5000"),  # too long for a float, and to be printed
+         pytest.param(fractions.Fraction(10**400), id="Fraction")]
 OPTIONS = ["timeout", "connect_timeout", "retry_min", "retry_max"]
 
 
@@ -73,13 +77,6 @@ def test_a_timedelta_holds(make, scripted):
     with pytest.raises(errors.Timeout):
         c.within(timedelta(milliseconds=100)).get("k")
     assert 0.29 < time.monotonic() - begun < PATIENT / 2
-
-
-def hung(s):
-    """Answers the question for meta, and then nothing."""
-    for line in s.makefile("rb"):
-        if line == b"mn\r\n":
-            s.sendall(b"MN\r\n")
 
 
 def mute(s):
