@@ -528,6 +528,17 @@ def test_each_round_costs_a_request_its_outcome():
     assert all(ask.reply.status == "client_error" for ask in asks)
 
 
+def test_to_have_stood_by_counts_once():
+    leg, asks = leg_of(*["get"] * 4099)  # some of them are not submitted either time
+    line, _ = ride("classic", leg_of("incr")[0], leg)
+    line.deliver(line.core.received(REFUSED))
+    assert goes_again(line, leg) and leg.open == len(asks)
+    line, _ = ride("classic", leg)
+    line.deliver(line.core.closed())
+    assert not goes_again(line, leg) and leg.open == 0
+    assert {ask.reply.status for ask in asks} == {"connection_closed"}
+
+
 def test_where_nothing_was_answered_nobody_stood_by():
     for reads in (["get"], ["get"] * 3):
         leg, asks = leg_of(*reads)

@@ -124,6 +124,16 @@ def test_also_when_it_is_the_connect_timeout(make, scripted, full_port, where):
         c.within(10).get("k")
 
 
+@pytest.mark.parametrize("where", ["handshake", "connecting"])
+def test_a_limit_that_is_longer_than_the_clients_is_kept(make, scripted, full_port, where):
+    address = full_port if where == "connecting" else scripted(mute).address
+    c = make(address, timeout=0.2, connect_timeout=10, max_failures=0)
+    begun = time.monotonic()
+    with pytest.raises(errors.Timeout, match="800ms"):
+        c.within(0.8).get("k")
+    assert time.monotonic() - begun > 0.75
+
+
 def test_also_when_no_connection_became_free(make, scripted, face):
     if face == "asyncio":
         pytest.skip("its tasks share a connection")
