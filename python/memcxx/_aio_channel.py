@@ -346,7 +346,9 @@ class Channel:
     async def _dial(self) -> None:
         engine = self.engine
         now = engine.loop.time()
-        timeout = engine.settings["timeout"]
+        # It is for whoever waits longest; each of them has a limit of its own.
+        timeout = max([engine.settings["timeout"]]
+                      + [leg.tag.trip.timeout for leg in self.queue if leg.open])
         dial = Dial(self.server, engine.settings, now, now + timeout, timeout)
         task = asyncio.current_task()
         why: Optional[errors.Error] = None

@@ -16,13 +16,15 @@ from ._passive import Leg, Server, Steps
 class _Trip:
     """The legs of a call that are under way."""
 
-    __slots__ = ("legs", "open", "waiter", "began")
+    __slots__ = ("legs", "open", "waiter", "began", "timeout")
 
-    def __init__(self, legs: List[Leg], waiter: "asyncio.Future[None]", began: float):
+    def __init__(self, legs: List[Leg], waiter: "asyncio.Future[None]", began: float,
+                 timeout: float):
         self.legs = legs
         self.open = len(legs)
         self.waiter = waiter
         self.began = began
+        self.timeout = timeout
 
     def arrived(self, leg: Leg) -> None:
         channel = leg.tag.channel
@@ -117,7 +119,7 @@ class Engine:
             for leg in legs:
                 leg.give_up("overloaded", "max_requests or max_bytes are under way")
             return
-        trip = _Trip(legs, self.loop.create_future(), began)
+        trip = _Trip(legs, self.loop.create_future(), began, timeout)
         self._requests += requests
         self._bytes += size
         timer = self.loop.call_at(deadline, self._out_of_time, trip, timeout)

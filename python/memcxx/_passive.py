@@ -122,8 +122,9 @@ class Leg:
 
     def _goes_again(self, misjudged: bool) -> bool:
         """After a connection was closed, may what changes nothing be sent over a fresh one? Whenever
-        that was at somebody else's request (Reply.bystander). Else once; and where several gets were one line, of which the server said nothing at all, once more,
-        each by itself: some servers close at a line of which one key is missing."""
+        that was at somebody else's request (Reply.bystander). Else once; and where several gets
+        were one line, of which the server said nothing at all, once more, each by itself: some
+        servers close at a line of which one key is missing."""
         return (((self.reused or misjudged) and not self._resent)
                 or (self.in_line and not self.heard and not self.each))
 

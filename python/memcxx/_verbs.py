@@ -33,14 +33,14 @@ def _done(reply: Reply, no: Sequence[str]) -> bool:
     raise reply.error()
 
 
-def _many(given: Iterable[Any]) -> List[Any]:
+def many_of(given: Iterable[Any]) -> List[Any]:
     """What is of many, as it is now; one key alone would be taken for its characters."""
     if isinstance(given, (str, bytes)):
         raise TypeError("many are a list or another iterable, and not one str or bytes")
     return list(given)
 
 
-def _pairs(given: Mapping[Key, Any]) -> Dict[Key, Any]:
+def pairs_of(given: Mapping[Key, Any]) -> Dict[Key, Any]:
     if not hasattr(given, "keys"):
         raise TypeError("many are a mapping: {key: value}")
     return dict(given)
@@ -96,7 +96,7 @@ class Verbs:
 
     def get_many(self, keys: Iterable[Key], errors_too: bool = False) -> Steps:
         """{key: value} of the hits; what failed raises, or is its exception."""
-        keys = _many(keys)
+        keys = many_of(keys)
         asks = [self._try("get", key, long=True) for key in keys]
         yield from self._all(asks, run=True)
         found: Dict[Key, Any] = {}
@@ -165,7 +165,7 @@ class Verbs:
     def get_many_raw(self, keys: Iterable[Key], cas: bool = False,
                      errors_too: bool = False) -> Steps:
         """{key: (bytes, flags, cas)} of the hits; what failed raises, or is its exception."""
-        keys = _many(keys)
+        keys = many_of(keys)
         asks = [self._try("get", key, want_cas=cas) for key in keys]
         yield from self._all(asks, run=True)
         found: Dict[Key, Any] = {}
@@ -189,7 +189,7 @@ class Verbs:
     def set_many_raw(self, entries: Iterable[Tuple[Key, bytes, int]], ttl: Any = 0,
                      quiet: bool = False) -> Steps:
         """{key: False or exception} of those that were not stored; False: the server said so."""
-        entries = _many(entries)
+        entries = many_of(entries)
         asks = [self._try("set", key, value=value, flags=flags, ttl=ttl)
                 for key, value, flags in entries]
         yield from self._all(asks, quiet=quiet)
@@ -213,7 +213,7 @@ class Verbs:
 
     def delete_many(self, keys: Iterable[Key], quiet: bool = False) -> Steps:
         """{key: False or exception} of those that were not deleted; False: there was no item."""
-        keys = _many(keys)
+        keys = many_of(keys)
         asks = [self._try("remove", key, long=True) for key in keys]
         yield from self._all(asks, quiet=quiet)
         return _undone((key, ask.reply) for key, ask in zip(keys, asks))
@@ -338,7 +338,7 @@ class Verbs:
     def _store_many(self, verb: str, pairs: Mapping[Key, Any], ttl: Any,
                     min_compress: Optional[int]) -> Steps:
         stores = [(key, *self._store(verb, key, value, ttl, 0, min_compress, errors_too=True))
-                  for key, value in _pairs(pairs).items()]
+                  for key, value in pairs_of(pairs).items()]
         failed = {key: ask for key, ask, _ in stores if isinstance(ask, errors.Error)}
         stores = [s for s in stores if s[0] not in failed]
         pieces = [piece for _, _, its in stores for piece in its]

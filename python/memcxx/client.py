@@ -7,6 +7,7 @@ read as that client does; only the dialects of clients that pickle will pickle.
 
 from __future__ import annotations
 
+import math
 import socket
 from datetime import timedelta
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
@@ -29,7 +30,10 @@ def seconds_of(name: str, value: Seconds) -> float:
     if isinstance(seconds, bool) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} is a number of seconds or a timedelta, "
                         f"not {type(value).__name__}")
-    seconds = float(seconds)
+    try:
+        seconds = float(seconds)
+    except OverflowError:
+        seconds = value = math.inf
     days = _TIMES[name]
     if not 0 < seconds <= days * 86_400:  # nor is it no number at all
         raise InvalidArgument(f"{name} of {value} is not more than 0 and at most {days} "

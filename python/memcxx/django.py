@@ -32,6 +32,7 @@ from django.core.cache.backends.base import (
 )
 
 from . import errors
+from ._verbs import many_of, pairs_of
 from .client import Client
 
 __all__ = ["MemcxxCache"]
@@ -172,13 +173,14 @@ class MemcxxCache(BaseCache):
         return self._cache.delete(self.make_and_validate_key(key, version))
 
     def get_many(self, keys: Iterable[Any], version: Optional[int] = None) -> Dict[Any, Any]:
-        given = {self.make_and_validate_key(key, version): key for key in keys}
+        given = {self.make_and_validate_key(key, version): key for key in many_of(keys)}
         found = self._cache.get_many(given)
         return {given[name]: value for name, value in found.items()}
 
     def set_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT,
                  version: Optional[int] = None) -> List[Any]:
         """The keys that were not stored."""
+        data = pairs_of(data)
         given = {self.make_and_validate_key(key, version): key for key in data}
         with self._one_call():
             failed = self._cache.set_many({name: data[key] for name, key in given.items()},
@@ -191,7 +193,7 @@ class MemcxxCache(BaseCache):
 
     def delete_many(self, keys: Iterable[Any], version: Optional[int] = None) -> None:
         failed = self._cache.delete_many([self.make_and_validate_key(key, version)
-                                          for key in keys])
+                                          for key in many_of(keys)])
         for why in failed.values():
             if why is not False:  # there was none
                 raise why

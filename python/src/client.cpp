@@ -227,7 +227,7 @@ class py_client {
 
   // --- every server
   nb::dict flush_all(nb::handle delay, bool quiet) {
-    const double s = nb::cast<double>(delay);
+    const double s = to_double(delay);
     if (!(s >= 0)) raise(error(errc::invalid_argument, "flush: the delay is negative"));
     // Beyond what a ttl may be it is refused; here it has to fit in a duration.
     const auto wait = std::chrono::duration<double>(std::min(s, 1e12));

@@ -333,13 +333,23 @@ std::optional<ttl> seconds_to_ttl(nb::handle object) {
   }
   if (PyFloat_Check(o)) {
     const double d = PyFloat_AsDouble(o);
-    if (!std::isfinite(d)) throw nb::value_error("a ttl is a finite number of seconds");
+    if (!std::isfinite(d)) {
+      raise(error(errc::invalid_argument, "a ttl is a finite number of seconds"));
+    }
     return std::chrono::duration<double>(d);
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+double to_double(nb::handle object) {
+  const double d = PyFloat_AsDouble(object.ptr());
+  if (PyErr_Occurred() == nullptr) return d;
+  if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0) throw nb::python_error();
+  PyErr_Clear();
+  return std::numeric_limits<double>::infinity();
+}
 
 ttl to_ttl(nb::handle object) {
   if (object.is_none()) return {};
@@ -351,8 +361,10 @@ ttl to_ttl(nb::handle object) {
     throw nb::type_error("the total_seconds() of a ttl are a number");
   }
   if (nb::hasattr(object, "timestamp")) {
-    const double at = nb::cast<double>(object.attr("timestamp")());
-    if (!(std::abs(at) < 1e18)) throw nb::value_error("the timestamp() of a ttl is out of range");
+    const double at = to_double(object.attr("timestamp")());
+    if (!(std::abs(at) < 1e18)) {
+      raise(error(errc::invalid_argument, "the timestamp() of a ttl is out of range"));
+    }
     return std::chrono::sys_seconds(std::chrono::seconds(static_cast<long long>(std::ceil(at))));
   }
   throw nb::type_error("a ttl is a number of seconds, a timedelta or a datetime");

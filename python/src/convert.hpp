@@ -102,6 +102,8 @@ inline std::string_view to_key(nb::handle object) {
   if (PyBytes_Check(object.ptr())) return bytes_of(object);
   refuse_key(object);
 }
+// Of any number; infinite when it is too large.
+double to_double(nb::handle object);
 // Seconds (an int or a float; 0 never expires, negative ones have), a timedelta, or a datetime.
 ttl to_ttl(nb::handle object);
 

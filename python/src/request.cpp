@@ -2,6 +2,8 @@
 #include "request.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <nanobind/stl/string_view.h>
 #include <optional>
 
@@ -57,6 +59,9 @@ refusal to_request(verb v, std::string_view key, std::string_view value, const r
     case verb::version:
       return commands::version{}.to_request(out);
     case verb::verbosity:
+      if (p.number > std::numeric_limits<std::uint32_t>::max()) {
+        return {errc::invalid_argument, "verbosity: the level has more than 32 bits"};
+      }
       return commands::verbosity{static_cast<std::uint32_t>(p.number)}.to_request(out);
     case verb::ping:
       return commands::ping{}.to_request(out);

@@ -70,6 +70,15 @@ class Monotonous(ScriptedServer):
                 s.sendall(self._to_get if word in (b"get", b"gets") else self._reply)
 
 
+def hung(s: Any) -> None:
+    """For scripted(): answers the question that a connection begins with, and then nothing."""
+    lines = s.makefile("rb")
+    while not lines.readline().startswith(b"version"):
+        pass
+    s.sendall(FIRST_ANSWERS["meta"])
+    lines.read()
+
+
 def seconds_of(call: Callable[[], Any]) -> float:
     began = time.monotonic()
     call()

@@ -208,6 +208,50 @@ def test_a_call_out_of_time_leaves_its_connection_to_the_others(scripted):
     run(main)
 
 
+def refuses_to_count(s):
+    """In classic: the client closes the connection at each refusal of a counter."""
+    for line in lines(s):
+        s.sendall(b"CLIENT_ERROR not here\r\n" if line.startswith(b"incr") else
+                  value(key_of(line), b"of " + key_of(line)))
+
+
+def test_refusals_are_not_noticed_by_those_who_share_the_connection(scripted):
+    server = scripted(refuses_to_count)
+
+    async def main():
+        async with Client(server.address, protocol="classic", max_failures=1) as c:
+            calls = [c.incr(f"n{n}") if n % 3 else c.get_raw(f"k{n}") for n in range(90)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+    outcomes = run(main)
+    assert [o[0] for o in outcomes[::3]] == [b"of k%d" % n for n in range(0, 90, 3)]
+    # Those behind the first over a connection were sent, and may have been executed.
+    wrong = {type(o) for n, o in enumerate(outcomes) if n % 3}
+    assert wrong <= {errors.ClientError, errors.ConnectionClosed} and server.connections > 1
+
+
+def test_who_always_stands_by_has_its_deadline(scripted):
+    def refuses(s):
+        while b"incr" in s.recv(1 << 16):
+            s.sendall(b"CLIENT_ERROR not here\r\n")  # and never gets as far as to the read
+
+    async def main():
+        async with Client(scripted(refuses).address, protocol="classic", timeout=0.5) as c:
+            async def count():
+                while True:
+                    with pytest.raises(errors.Error):
+                        await c.incr("n")
+            counting = [asyncio.ensure_future(count()) for _ in range(3)]
+            await asyncio.sleep(0)
+            begun = time.monotonic()
+            with pytest.raises(errors.Timeout):
+                await c.get("k")
+            assert 0.45 < time.monotonic() - begun < PATIENT / 2
+            for task in counting:
+                task.cancel()
+            await asyncio.gather(*counting, return_exceptions=True)
+    run(main)
+
+
 def test_a_server_that_says_nothing_is_given_up_even_if_callers_only_cancel(scripted):
     def handle(s):
         if server.connections > 1:

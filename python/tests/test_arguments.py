@@ -116,20 +116,54 @@ def test_one_of_just_64_bits(make, flush, value):
 
 def test_a_ttl_beyond_all_numbers(make, flush):
     c = make(flush)
-    for ttl in (2**63, 2**64, 10**30, 1e300):
+    for ttl in (2**63, 2**64, 10**400, 1e300, float("inf"), float("nan")):
         with pytest.raises(errors.InvalidArgument):
             c.set("k", 1, ttl=ttl)
     c.set("k", 1, ttl=-2**64)
     assert c.get("k") is None
 
 
-@pytest.mark.parametrize("delay", [-1, -0.5, float("nan"), float("inf"), 2**70])
+@pytest.mark.parametrize("delay", [-1, -0.5, float("nan"), float("inf"), 2**70, 10**400])
 def test_a_delay_that_cannot_be(make, flush, delay):
     c = make(flush)
     with pytest.raises(errors.InvalidArgument):
         for outcome in c.flush_all(delay).values():
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+@pytest.mark.parametrize("delay", ["1", b"1", [1]], ids=repr)
+def test_a_delay_that_is_no_number(make, flush, delay):
+    with pytest.raises(TypeError):
+        make(flush).flush_all(delay)
+
+
+NUMBERS = {
+    "delta": lambda c, n: c.incr("k", n), "delta, down": lambda c, n: c.decr("k", n),
+    "initial": lambda c, n: c.incr("k", 1, n), "flags": lambda c, n: c.store_raw("set", "k", b"", n),
+    "flags of many": lambda c, n: c.set_many_raw([("k", b"", n)]),
+    "cas": lambda c, n: c.cas("k", 1, n), "cas, deleted": lambda c, n: c.delete("k", cas=n),
+    "cas, raw": lambda c, n: c.store_raw("cas", "k", b"", cas=n),
+    "min_compress": lambda c, n: c.set("k", 1, min_compress=n),
+    "min_compress of many": lambda c, n: c.set_many({"k": 1}, min_compress=n),
+    "level": lambda c, n: c.verbosity(n),
+}
+
+
+@pytest.mark.parametrize("number", [2**64, -2**64, -1, pytest.param(10**400, id="10**400")])
+@pytest.mark.parametrize("what", NUMBERS)
+def test_a_number_that_no_request_can_carry(make, flush, what, number):
+    c = make(flush)
+    c.set("k", 1)
+    with pytest.raises((errors.InvalidArgument, TypeError)):
+        NUMBERS[what](c, number)
+    assert c.get("k") == 1
+
+
+@pytest.mark.parametrize("what", ["flags", "flags of many", "level"])
+def test_one_of_more_than_32_bits(make, flush, what):
+    with pytest.raises((errors.InvalidArgument, TypeError)):
+        NUMBERS[what](make(flush), 2**32 + 1)
 
 
 # --- who said what

@@ -4,10 +4,12 @@ PyMemcacheCache does: each behaviour runs on both."""
 from __future__ import annotations
 
 import asyncio
+import collections
 import datetime
 import pickle
 import threading
 import time
+import types
 
 import pytest
 
@@ -137,14 +139,14 @@ def test_set_many(cache):
 def test_delete_many(cache):
     cache.set_many({"a": 1, "b": 2, "c": 3})
     cache.delete_many(["a", "c", "none"])
-    assert cache.get_many("abc") == {"b": 2}
+    assert cache.get_many(["a", "b", "c"]) == {"b": 2}
     cache.delete_many([])
 
 
 def test_clear(cache):
     cache.set_many({"a": 1, "b": 2})
     cache.clear()
-    assert cache.get_many("ab") == {}
+    assert cache.get_many(["a", "b"]) == {}
 
 
 def test_incr_and_decr(cache):
@@ -476,6 +478,33 @@ def test_a_timeout_beyond_the_protocols_end_is_for_ever(flush):
     cache = MemcxxCache(flush, {})
     cache.set("key", 1, 100 * 365 * 86400)
     assert cache.get("key") == 1
+
+
+@pytest.mark.parametrize("keys", ["abc", b"abc", ""], ids=repr)
+def test_one_key_is_not_many(flush, keys):
+    cache = MemcxxCache(flush, {})
+    for call in (lambda: cache.get_many(keys), lambda: cache.delete_many(keys),
+                 lambda: asyncio.run(cache.aget_many(keys)), lambda: cache.set_many(keys)):
+        with pytest.raises(TypeError):
+            call()
+
+
+@pytest.mark.parametrize("form", [dict, collections.OrderedDict, collections.UserDict,
+                                  types.MappingProxyType])
+def test_any_mapping_is_stored(flush, form):
+    cache = MemcxxCache(flush, {})
+    assert cache.set_many(form({"a": 1, "b": [2]})) == []
+    assert cache.get_many(["a", "b"]) == {"a": 1, "b": [2]}
+
+
+def test_not_a_number_names_the_server_and_its_words(flush):
+    cache = MemcxxCache(flush, {})
+    cache.set("word", "ten")
+    for call in (lambda: cache.incr("word"), lambda: cache.decr("word"),
+                 lambda: asyncio.run(cache.aincr("word"))):
+        with pytest.raises(errors.NotANumber, match="num") as caught:  # a ValueError, as Django's
+            call()
+        assert caught.value.server == flush
 
 
 def test_a_server_that_is_not_there():

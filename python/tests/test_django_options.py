@@ -20,6 +20,7 @@ from django.core.cache.backends.memcached import PyMemcacheCache  # noqa: E402
 
 from memcxx import errors  # noqa: E402
 from memcxx.django import MemcxxCache  # noqa: E402
+from silent import hung  # noqa: E402
 
 OF_PYMEMCACHE = {"ignore_exc": True, "max_pool_size": 4, "no_delay": True, "use_pooling": True,
                  "timeout": 0.5, "connect_timeout": 0.25}
@@ -46,13 +47,6 @@ def test_what_they_become(flush):
     assert not settings["errors_are_misses"] and settings["pool_size"] == 5
     with pytest.raises(errors.InvalidArgument, match="timeout"):
         MemcxxCache(flush, {"OPTIONS": {"timeout": 0}})
-
-
-def hung(s):
-    """Answers the question for meta, and then nothing."""
-    for line in s.makefile("rb"):
-        if line == b"mn\r\n":
-            s.sendall(b"MN\r\n")
 
 
 ONE_CALL = {
@@ -93,8 +87,8 @@ def slow_to_store(s):
 
 
 @pytest.mark.parametrize("call", [
-    lambda c: c.set("k", "x" * 2000), lambda c: c.incr_version("k"), lambda c: c.decr_version("k", version=2),
-    lambda c: asyncio.run(c.aincr_version("k"))])
+    lambda c: c.set("k", "x" * 2000), lambda c: c.incr_version("k"),
+    lambda c: c.decr_version("k", version=2), lambda c: asyncio.run(c.aincr_version("k"))])
 def test_also_one_that_asks_again_after_an_answer(scripted, call):
     cache = MemcxxCache(scripted(slow_to_store).address, {"OPTIONS": {
         "timeout": 1.0, "protocol": "classic", "max_failures": 0}})
@@ -106,6 +100,17 @@ def test_also_one_that_asks_again_after_an_answer(scripted, call):
     with pytest.raises(errors.Timeout):  # the next one has all of its time again
         cache.delete("k")
     assert 0.95 < time.monotonic() - begun < 1.3
+
+
+@pytest.mark.parametrize("call", [
+    lambda c: c.set_many({"k": "x" * 2000, "l": 1}),
+    lambda c: asyncio.run(c.aset_many({"k": "x" * 2000, "l": 1}))])
+def test_also_many_of_which_one_is_too_large(scripted, call):
+    cache = MemcxxCache(scripted(slow_to_store).address, {"OPTIONS": {
+        "timeout": 1.0, "protocol": "classic", "max_failures": 0}})
+    begun = time.monotonic()
+    assert call(cache) == ["k"]
+    assert 0.95 < time.monotonic() - begun < 1.3  # two stores, and what is left for the old value
 
 
 def test_what_is_computed_takes_its_own_time(flush):

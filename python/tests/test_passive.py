@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from memcxx import _core, errors
 from memcxx._dial import Dial
-from memcxx._passive import Ask, Health, Leg, Line, Reply, Router, Server
+from memcxx._passive import Ask, Leg, Line, Reply, Router, Server
+from silent import FIRST_ANSWERS
 
 SETTINGS = _core.Client("a").settings()
 
@@ -208,102 +207,6 @@ def test_failures_as_misses(status, server, then):
     leg.settle(leg.waiting.popleft(), Reply(status, server=server))
     step(steps)
     assert ask.reply.status == then
-
-
-# --- health
-
-HEALTH = {"max_failures": 3, "retry_min": 1.0, "retry_max": 4.0}
-
-
-def down(**more):
-    h = Health({**HEALTH, **more})
-    for n in range(3):
-        assert h.failed("refused", began=n, now=n) is (n == 2)
-    return h
-
-
-def test_failures_in_a_row_mark_a_server_down_and_an_answer_brings_it_back():
-    h = down()
-    assert h.down and not h.spotless and not h.admit(2.1)
-    assert "refused; tried again in" in h.why_down(2.1)
-    assert h.answered() is True
-    assert h.spotless and h.admit(2.2) and h.answered() is False
-
-
-def test_failures_that_overlap_count_once():
-    h = Health(HEALTH)
-    for _ in range(100):
-        h.failed("timeout", began=0.0, now=1.0)
-    assert not h.down
-    h.failed("timeout", began=0.5, now=1.5)
-    assert not h.down
-    h.failed("timeout", began=1.5, now=2.0)
-    assert h.failed("timeout", began=2.0, now=2.5) is True
-
-
-def test_an_answer_between_failures_starts_the_count_anew():
-    h = Health(HEALTH)
-    for n in range(20):
-        assert not h.failed("closed", began=n, now=n)
-        if n % 2:
-            h.answered()
-    assert not h.down
-
-
-def test_one_call_in_a_while_tries_a_server_that_is_down():
-    h = down()
-    now, waits = 2.0, []
-    for _ in range(5):
-        begun = now
-        while not h.admit(now):
-            now += 0.01
-        waits.append(now - begun)
-        assert not h.admit(now)  # the others go on waiting
-        h.failed("refused", began=now, now=now)
-    for waited, expected in zip(waits, (1, 2, 4, 4, 4)):
-        assert expected * 0.74 <= waited <= expected * 1.27
-
-
-def test_a_try_without_an_outcome_is_followed_by_another():
-    h = down()
-    assert h.admit(10.0) and not h.admit(10.5) and h.admit(20.0)
-
-
-def test_zero_failures_is_never():
-    h = Health({**HEALTH, "max_failures": 0})
-    for n in range(50):
-        assert not h.failed("refused", began=n, now=n)
-    assert h.admit(100)
-
-
-def test_of_threads_that_race_each_failure_counts_and_one_tries():
-    h = Health({**HEALTH, "max_failures": 800})
-    start = threading.Barrier(8)
-    went_down, tried = [], []
-
-    def work(n):
-        start.wait()
-        for _ in range(100):
-            if h.failed("refused", began=1, now=0):
-                went_down.append(n)
-        start.wait()
-        if h.admit(100):
-            tried.append(n)
-    many = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for t in many:
-        t.start()
-    for t in many:
-        t.join()
-    assert len(went_down) == 1 and len(tried) == 1
-
-
-def test_of_two_that_saw_the_same_one_changes_it():
-    h = Health({**HEALTH, "max_failures": 1})
-    h.failed("refused", began=0, now=0)
-    seen = h._now()
-    first, second = seen.copy(), seen.copy()
-    assert seen.follow(first) and not seen.follow(second)
-    assert h._now() is first and seen.latest() is first
 
 
 # --- a server, by what its connections tell
@@ -538,3 +441,107 @@ def test_settings_are_those_of_the_core():
     assert SETTINGS["protocol"] == "auto" and SETTINGS["pool_size"] == 32
     assert _core.parse_server("[::1]:5") == ("[::1]:5", "::1", 5)
     assert _core.parse_server("unix:/run/m.sock")[1:] == ("/run/m.sock", None)
+
+
+# --- bystanders: of a connection that ended at another request, which has its outcome
+
+REFUSED = b"CLIENT_ERROR not here\r\n"
+
+
+def leg_of(*verbs):
+    r = router("10.0.0.1")
+    asks = [Ask(r.core.request(verb, f"k{n}", value=b"v" if verb == "set" else None), f"k{n}")
+            for n, verb in enumerate(verbs)]
+    return Leg(r.server("10.0.0.1:11211"), asks), asks
+
+
+def ride(protocol, *legs, most=1 << 20):
+    """These over a fresh connection, and what was written."""
+    line = Line(legs[0].server, router(f"a?protocol={protocol}").settings, 0.0)
+    line.core.open()
+    if protocol == "meta":
+        line.core.sent(len(line.core.output()))
+        line.core.received(FIRST_ANSWERS["meta"])
+    for leg in legs:
+        leg.begin(False)
+        line.fill(leg)
+    written = line.core.output(most)
+    line.core.sent(len(written))
+    return line, written
+
+
+def goes_again(line, leg):
+    core = line.core
+    assert core.failed
+    return leg.lost(*core.failure, core.retry_as_classic, core.says == "answered")
+
+
+@pytest.mark.parametrize("protocol, hit", [("classic", b"VALUE k0 0 1\r\nx\r\nEND\r\n"),
+                                           ("meta", b"VA 1 f0 O1\r\nx\r\n")])
+@pytest.mark.parametrize("closes", [False, True])
+def test_behind_anothers_refusal_a_read_is_asked_until_it_is_answered(protocol, hit, closes):
+    leg, (ask,) = leg_of("get")
+    for _ in range(10):
+        other, (its,) = leg_of("gat" if closes else "incr")
+        line, _ = ride(protocol, other, leg)
+        line.deliver(line.core.closed() if closes else line.core.received(REFUSED))
+        assert its.reply.status == ("connection_closed" if closes else "client_error")
+        assert not its.reply.bystander and not goes_again(line, other)
+        assert leg.open == 1 and goes_again(line, leg)
+    line, _ = ride(protocol, leg)
+    line.deliver(line.core.received(hit))
+    assert ask.reply.value == b"x" and leg.open == 0
+
+
+def test_behind_ones_own_refusal_what_changes_nothing_goes_again():
+    leg, asks = leg_of("incr", "get", "incr", "get", "set", "get")
+    line, _ = ride("meta", leg)
+    line.deliver(line.core.received(REFUSED))
+    assert goes_again(line, leg) and [ask.key for ask in leg.waiting] == ["k1", "k3", "k5"]
+    assert [asks[n].reply.status for n in (0, 2, 4)] == ["client_error"] + ["connection_closed"] * 2
+    line, written = ride("meta", leg)
+    assert written.count(b"mg ") == 3 and b"ms " not in written and b"ma " not in written
+    line.deliver(line.core.received(b"VA 1 f0 O1\r\nx\r\n"))
+    line.deliver(line.core.closed())  # at nobody's request that is answered, of a fresh connection
+    assert not goes_again(line, leg)
+    assert [asks[n].reply.status for n in (1, 3, 5)] == ["ok"] + ["connection_closed"] * 2
+
+
+def test_what_was_not_submitted_yet_goes_on_and_comes_to_an_end():
+    leg, asks = leg_of(*["incr"] * 4099)  # 4096 are in flight at most
+    for rounds in range(3):
+        line, _ = ride("classic", leg)
+        line.deliver(line.core.received(REFUSED))
+        assert goes_again(line, leg) is (rounds == 0)
+        if not leg.open:
+            break
+    assert rounds == 1 and not leg.open
+    assert [n for n, ask in enumerate(asks) if ask.reply.status == "client_error"] == [0, 4096]
+
+
+def test_each_round_costs_a_request_its_outcome():
+    leg, asks = leg_of(*["incr"] * 20)
+    for left in reversed(range(20)):
+        line, _ = ride("classic", leg, most=len(b"incr k0 1\r\n"))  # what is behind stays unwritten
+        line.deliver(line.core.received(REFUSED))
+        assert goes_again(line, leg) is (left > 0) and leg.open == left
+    assert all(ask.reply.status == "client_error" for ask in asks)
+
+
+def test_to_have_stood_by_counts_once():
+    leg, asks = leg_of(*["get"] * 4099)  # some of them are not submitted either time
+    line, _ = ride("classic", leg_of("incr")[0], leg)
+    line.deliver(line.core.received(REFUSED))
+    assert goes_again(line, leg) and leg.open == len(asks)
+    line, _ = ride("classic", leg)
+    line.deliver(line.core.closed())
+    assert not goes_again(line, leg) and leg.open == 0
+    assert {ask.reply.status for ask in asks} == {"connection_closed"}
+
+
+def test_where_nothing_was_answered_nobody_stood_by():
+    for reads in (["get"], ["get"] * 3):
+        leg, asks = leg_of(*reads)
+        line, _ = ride("classic", leg)
+        line.deliver(line.core.closed())
+        assert not goes_again(line, leg) and not any(ask.reply.bystander for ask in asks)

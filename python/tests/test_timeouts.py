@@ -4,6 +4,7 @@ that expired."""
 from __future__ import annotations
 
 import decimal
+import fractions
 import math
 import socket
 import time
@@ -13,9 +14,12 @@ import pytest
 
 from faces import PATIENT
 from memcxx import errors
+from silent import hung
 
 WRONG = [0, 0.0, -1, -0.001, math.nan, math.inf, -math.inf, 86_401, timedelta(0),
-         timedelta(seconds=-1), timedelta(days=2)]
+         timedelta(seconds=-1), timedelta(days=2), decimal.Decimal("1e999"),
+         pytest.param(10**5000, id="10**5000"),  # too long for a float, and to be printed
+         pytest.param(fractions.Fraction(10**400), id="Fraction")]
 OPTIONS = ["timeout", "connect_timeout", "retry_min", "retry_max"]
 
 
@@ -75,13 +79,6 @@ def test_a_timedelta_holds(make, scripted):
     assert 0.29 < time.monotonic() - begun < PATIENT / 2
 
 
-def hung(s):
-    """Answers the question for meta, and then nothing."""
-    for line in s.makefile("rb"):
-        if line == b"mn\r\n":
-            s.sendall(b"MN\r\n")
-
-
 def mute(s):
     while s.recv(1 << 16):
         pass
@@ -125,6 +122,16 @@ def test_also_when_it_is_the_connect_timeout(make, scripted, full_port, where):
     c = make(address, timeout=20, connect_timeout=0.15, max_failures=0)
     with pytest.raises(errors.Timeout, match=r"150ms \(connect_timeout\)"):
         c.within(10).get("k")
+
+
+@pytest.mark.parametrize("where", ["handshake", "connecting"])
+def test_a_limit_that_is_longer_than_the_clients_is_kept(make, scripted, full_port, where):
+    address = full_port if where == "connecting" else scripted(mute).address
+    c = make(address, timeout=0.2, connect_timeout=10, max_failures=0)
+    begun = time.monotonic()
+    with pytest.raises(errors.Timeout, match="800ms"):
+        c.within(0.8).get("k")
+    assert time.monotonic() - begun > 0.75
 
 
 def test_also_when_no_connection_became_free(make, scripted, face):
