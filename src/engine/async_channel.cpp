@@ -188,7 +188,10 @@ void async_channel::pump(turn& t) noexcept {
     }
     if (link_ == nullptr) {
       if (dial_ != nullptr || waiting_.empty()) return;
-      dial_ = std::make_unique<dial>(*server_, t.now(), t.now() + engine_.options_.timeout);
+      // It is for whoever waits longest; each of them has a deadline of its own.
+      clock::time_point until = t.now() + engine_.options_.timeout;
+      waiting_.for_each([&](const async_rider& r) { until = std::max(until, r.of->deadline); });
+      dial_ = std::make_unique<dial>(*server_, t.now(), until);
       return dial_on(t);
     }
     if (sending_posted_ || writing_) return;

@@ -51,6 +51,11 @@ class chain {
     last_ = &c;
     ++size_;
   }
+  // From the first to the last; `f` takes none away.
+  template <class F>
+  void for_each(F f) const {
+    for (chained<T>* c = first_; c != nullptr; c = c->after_) f(static_cast<T&>(*c));
+  }
 
  private:
   friend class chained<T>;

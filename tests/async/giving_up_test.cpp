@@ -423,6 +423,35 @@ TEST(deadlines, of_different_lengths_each_end_in_their_own_time) {
   EXPECT_TRUE(run_until(io, [&] { return ended == calls; }));
 }
 
+// A client in a hurry, and a call that is not: it has its whole time for the first words of a
+// connection, too.
+TEST(deadlines, of_a_patient_call_hold_while_its_connection_is_opened) {
+  const memcached_server real;
+  scripted_server server([port = real.port()](peer& p) {
+    p.wait(600ms);
+    p.relay(port);
+  });
+  net::io_context io;
+  options hurried = async_settings(server.address(), protocol_choice::automatic, 150ms);
+  hurried.connect_timeout = 10s;
+  async_client cache(io, hurried);
+  run_to_end(io, [&]() -> net::awaitable<void> {
+    EXPECT_EQ((co_await cache.within(5s).get("nothing")).error(), errc::miss);
+  });
+  EXPECT_EQ(server.accepted(), 1u);
+
+  scripted_server mute([](peer& p) { p.wait(20s); });
+  hurried = async_settings(mute.address(), protocol_choice::automatic, 100ms);
+  hurried.connect_timeout = 10s;
+  async_client other(io, hurried);
+  run_to_end(io, [&]() -> net::awaitable<void> {
+    const stopwatch watch;
+    const auto r = co_await other.within(700ms).get("k");
+    EXPECT_TRUE(fails(r, errc::timeout));
+    EXPECT_GE(watch.elapsed() + 1ms, 700ms);
+  });
+}
+
 // A connection from which nothing comes is closed, and the next call has a fresh one.
 TEST(deadlines, a_silent_connection_is_closed_after_the_timeout) {
   scripted_server server({[](peer& p) { p.wait(20s); }, serve_values});
