@@ -160,8 +160,8 @@ class connection {
   // What its end says of the server. After failed(); no other place judges that.
   [[nodiscard]] verdict says() const noexcept;
   // For how long a connection that is idle may be used without a look at its socket first. Short
-  // for classic, whose replies do not tell what they answer: bytes that nobody asked for would be
-  // taken for the answer to the next request.
+  // but for binary: replies of classic do not tell what they answer, nor does a miss of meta, so
+  // that bytes that nobody asked for would be taken for the answer to the next request.
   [[nodiscard]] std::chrono::microseconds trusted_idle() const noexcept;
   // Requests that have no response yet, the handshake's own and abandoned ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept;

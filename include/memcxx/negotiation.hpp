@@ -28,6 +28,9 @@ class protocol_memory {
   // It closed at the question, and answers classic commands; or a connection failed with
   // retry_as_classic() after the handshake.
   void refused_meta(time_point now) noexcept;
+  // It closed at the question and answers classic commands, and nobody could ask it once more: it
+  // is asked again in a second, and nothing is concluded from it.
+  void left_open(time_point now) noexcept;
   // It was asked, and has answered.
   void answered() noexcept;
   // What refused_meta() told was so before, and nothing else was heard since.

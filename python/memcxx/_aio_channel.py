@@ -245,6 +245,8 @@ class Channel:
                 leg = self.queue.popleft()
                 if leg.open:
                     self._submit(line, leg)
+                if line.asks_apart(leg):
+                    break
             link.write()
             if (core.failed or link.paused or not self.queue or not core.has_room
                     or core.in_flight == before):
@@ -259,7 +261,9 @@ class Channel:
             leg.begin(reused=not ride.fresh)
         self.riding[leg] = None
         line.fill(leg)
-        if leg.waiting:
+        if line.asks_apart(leg):
+            self.queue.appendleft(leg)
+        elif leg.waiting:
             self.queue.append(leg)  # no room for all of it: the others' turn
         elif leg.open and leg.quiet and self.server.health.spotless:
             line.forget(leg)

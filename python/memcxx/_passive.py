@@ -17,10 +17,17 @@ from . import _core, errors
 NETWORK = frozenset({"resolve_failed", "connect_failed", "server_down", "connection_closed",
                      "protocol_error"})
 CLOCK = frozenset({"timeout", "overloaded"})
+ANSWER = frozenset({"miss", "not_stored", "exists", "not_a_number"})
 SERVER = frozenset({"out_of_memory", "server_error", "client_error", "unattributed"})
 
 #: beside reads that change nothing, what may be sent twice
 _REPEATABLE = frozenset({"version", "ping"})
+
+#: Connections end at the requests of others now and then, and rarely so often while one request
+#: waits for its answer. At its own, a call would open one for each of them: after a few the rest
+#: fails, or goes to other servers where it may.
+_MOST_ENDS = 18
+_COST_OF_OURS = 6
 
 
 class Reply:
@@ -70,7 +77,8 @@ class Leg:
     """The part of a call that goes to one server."""
 
     __slots__ = ("server", "quiet", "run", "asks", "waiting", "riding", "open", "reused", "heard",
-                 "in_line", "each", "_again", "_resent", "_stood_by", "arrived", "returned", "tag")
+                 "in_line", "each", "_again", "_resent", "_stood_by", "_failed", "_ends", "arrived",
+                 "returned", "tag")
 
     def __init__(self, server: "Server", asks: Sequence[Ask], quiet: bool = False,
                  run: bool = False):
@@ -88,6 +96,8 @@ class Leg:
         self._again: List[Ask] = []
         self._resent = False
         self._stood_by = False                 # something goes again that was lost with another's
+        self._failed = False                   # one had an error since the last connection ended
+        self._ends = 0                         # of connections, at which something stood by
         self.arrived: Optional[Callable[["Leg"], None]] = None  # called when `open` gets 0
         self.returned: Optional[Callable[["Leg"], None]] = None  # … when something waits again
         self.tag: Any = None                   # the engine's
@@ -118,13 +128,15 @@ class Leg:
                 else:
                     self._ask_alone(ask)
                 return
+        if not reply.bystander and status != "ok" and status not in ANSWER:
+            self._failed = True
         self.settle(ask, reply)
 
     def _goes_again(self, misjudged: bool) -> bool:
-        """After a connection was closed, may what changes nothing be sent over a fresh one? Whenever
-        that was at somebody else's request (Reply.bystander). Else once; and where several gets
-        were one line, of which the server said nothing at all, once more, each by itself: some
-        servers close at a line of which one key is missing."""
+        """After a connection was closed, may what changes nothing be sent over a fresh one? When
+        that was at another request (Reply.bystander), as often as _MOST_ENDS says. Else once; and
+        where several gets were one line, of which the server said nothing at all, once more, each
+        by itself: some servers close at a line of which one key is missing."""
         return (((self.reused or misjudged) and not self._resent)
                 or (self.in_line and not self.heard and not self.each))
 
@@ -144,8 +156,10 @@ class Leg:
         self.waiting.extendleft(reversed(self._again))
         self._again.clear()
         ours = at_answer and self.heard and len(self.waiting) != 0
-        if self._stood_by or ours:
-            self._stood_by = False
+        stood_by, at_ours = self._stood_by or ours, self._failed
+        self._stood_by = self._failed = False
+        if stood_by and self._ends < _MOST_ENDS:
+            self._ends += _COST_OF_OURS if at_ours else 1
             return True
         if code == "connection_closed" and self._goes_again(misjudged):
             self.each = self.each or self._resent or not (self.reused or misjudged)
@@ -192,6 +206,12 @@ class Line:
     def is_out_of_date(self, now: float) -> bool:
         """What the server was taken for is to be asked anew, over another connection."""
         return self.guessed and not self.server.memory.takes_for_classic(now)
+
+    def asks_apart(self, leg: Leg) -> bool:
+        """What is left of it is asked key by key, each once nothing else is in flight: nobody else
+        may board before it is through."""
+        return (leg.run and len(leg.waiting) != 0 and (leg.waiting[0].alone or leg.each)
+                and self.core.speaks == "classic")
 
     def fill(self, leg: Leg) -> None:
         """Submits as much of the leg as there is room for."""

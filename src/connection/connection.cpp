@@ -138,7 +138,7 @@ bool connection::state::awaited() noexcept {
 verdict connection::says() const noexcept { return state_->says; }
 std::chrono::microseconds connection::trusted_idle() const noexcept {
   using std::chrono::microseconds;
-  return state_->speaks == protocol_choice::classic ? microseconds(100) : microseconds(50'000);
+  return state_->speaks == protocol_choice::binary ? microseconds(50'000) : microseconds(100);
 }
 
 void connection::state::close_after(std::string_view why) {

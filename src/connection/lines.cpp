@@ -127,9 +127,10 @@ connection::state::matched connection::state::take_line_error(const response& r)
     return matched::failed;
   }
   strays.push_back({r.status, std::string(r.text)});
-  const bool goes_on = !may_end_another(size) && !ends_connection(r.status, waiting.front().op);
-  if (goes_on) return matched::nobody;
-  if (end_line_answer(false)) close_after(r.text);
+  const bool ends_all = ends_connection(r.status, waiting.front().op);
+  if (!ends_all && !may_end_another(size)) return matched::nobody;
+  // In doubt, and the line's only error need not be that of all of its keys.
+  if (end_line_answer(false, !ends_all)) close_after(r.text);
   return matched::settled;
 }
 
@@ -197,8 +198,9 @@ void connection::state::give_line_errors() {
 }
 
 // Every request of the line at the front that has no answer gets one. Keys without one missed; but
-// where there were errors, all failed if there were as many, and else nobody knows which.
-bool connection::state::end_line_answer(bool with_end) {
+// where there were errors, all failed if there were as many, and else nobody knows which: unless
+// an error stood in place of END, and so was the answer to all of them.
+bool connection::state::end_line_answer(bool with_end, bool in_doubt_of_whom) {
   if (strays.empty() && !in_doubt && !line_open) {  // as it mostly is: keys without a value missed
     line_cursor = 0;
     for (bool last = false; !last;) {
@@ -247,8 +249,9 @@ bool connection::state::end_line_answer(bool with_end) {
       each.status = errors[next].status;
       each.text = errors[next++].text;
     } else if (!errors.empty()) {
-      each.status = with_end ? errc::unattributed : errors.front().status;
-      each.text = with_end ? std::string_view(unclear) : errors.front().text;
+      const bool names_nobody = with_end || in_doubt_of_whom;
+      each.status = names_nobody ? errc::unattributed : errors.front().status;
+      each.text = names_nobody ? std::string_view(unclear) : errors.front().text;
     }
     answer_front(each);
   }

@@ -22,6 +22,11 @@ void protocol_memory::refused_meta(time_point now) noexcept {
   until_.store(now.time_since_epoch().count() + wait, std::memory_order_relaxed);
 }
 
+void protocol_memory::left_open(time_point now) noexcept {
+  if (takes_for_classic(now)) return;
+  until_.store((now.time_since_epoch() + shortest).count(), std::memory_order_relaxed);
+}
+
 void protocol_memory::answered() noexcept {
   if (!is_confirmed()) return;
   until_.store(0, std::memory_order_relaxed);
@@ -71,14 +76,16 @@ auto negotiation::next(const connection& c, time_point now) noexcept -> step {
         memory_.answered();
         return step::use;
       }
-      return use_kept(now) ? step::use_kept : step::give_up;
+      memory_.refused_meta(now);
+      guessed_ = true;
+      return step::use_kept;
   }
   return step::give_up;
 }
 
 bool negotiation::use_kept(time_point now) noexcept {
   if (stage_ != stage::asks_again) return false;
-  memory_.refused_meta(now);
+  memory_.left_open(now);
   guessed_ = true;
   return true;
 }

@@ -175,6 +175,7 @@ bool connection::state::refuse_body(const parsed& p, response& r) {
   e.to = nullptr;
   if (!too_long) return true;
   says = verdict::answered;
+  ended_at = true;
   fail(errc::connection_closed, "closed to leave out a value longer than max_value_size");
   return false;
 }

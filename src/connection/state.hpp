@@ -118,7 +118,7 @@ struct connection::state {
   [[nodiscard]] bool may_end_another(std::size_t size) noexcept;
   [[nodiscard]] std::size_t fences_behind(std::size_t size) noexcept;
   matched end_line_unsaid();
-  bool end_line_answer(bool with_end);
+  bool end_line_answer(bool with_end, bool in_doubt_of_whom = false);
   [[nodiscard]] bool is_behind_line(const protocol::parsed& p,
                                     const protocol::response& r) noexcept;
   void find_lines_end();

@@ -237,6 +237,8 @@ void async_channel::fill(turn& t) {
     if (r.leg->done()) {  // all of it was refused
       r.settled = true;
       settled_.push_back(r);
+    } else if (r.leg->asks_apart(wire)) {
+      return;
     } else if (!r.leg->submitted()) {
       waiting_.push_back(r);  // no room for all of it: the others' turn
     } else if (r.of->exchange()->quiet() && server_->is_spotless()) {
@@ -345,7 +347,9 @@ void async_channel::note_late(turn& t, const async_rider& r, std::string_view wh
 
 clock::time_point async_channel::silent_at() const noexcept {
   const bool moves = link_ != nullptr && link_->wire.awaited();
-  return (moves ? std::max(got_on_, link_->last_used) : got_on_) + engine_.options_.timeout;
+  // Whoever asked at once when it got on is told by the deadline of its call.
+  return (moves ? std::max(got_on_, link_->last_used) : got_on_) + engine_.options_.timeout +
+         2 * async_clock::slack;
 }
 
 bool async_channel::suspect(turn& t) noexcept {

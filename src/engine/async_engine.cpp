@@ -170,12 +170,12 @@ inline bool async_engine::begin(turn& t, async_record& r) {
     answer_all(r, errc::not_supported, "an asynchronous client does not outlive a fork");
     return false;
   }
-  if (stopped_ || draining_) {
-    answer_all(r, errc::cancelled, "the client is closed");
-    return false;
-  }
   if (r.timeout == moved_from) {
     answer_all(r, errc::invalid_argument, "this client was moved from");
+    return false;
+  }
+  if (stopped_ || draining_) {
+    answer_all(r, errc::cancelled, "the client is closed");
     return false;
   }
   // A call alone is its caller's to bound.

@@ -35,6 +35,12 @@ class leg final : public protocol::response_handler {
     return next_ == count_ && again_at_ == again_.size();
   }
 
+  // What is left of it is asked key by key, each once nothing else is in flight: on a connection
+  // that is shared nobody may board before it is through.
+  [[nodiscard]] bool asks_apart(const connection& c) const noexcept {
+    return each_ && !submitted() && c.speaks() == protocol_choice::classic;
+  }
+
   // One request for an item, checked and at hand, that no other server may answer.
   [[nodiscard]] bool is_lone() const noexcept;
 
@@ -97,6 +103,12 @@ class leg final : public protocol::response_handler {
   }
   void note_settled(std::uint32_t index) noexcept;
 
+  // Connections end at the requests of others now and then, and rarely so often while one request
+  // waits for its answer. At its own, a call would open a connection for each of them: after a few
+  // the rest fails, or goes to other servers where it may.
+  static constexpr std::uint8_t most_ends = 18;
+  static constexpr std::uint8_t cost_of_ours = 6;
+
   exchange* owner_ = nullptr;
   std::uint32_t server_ = 0;
   const std::uint32_t* order_ = nullptr;  // indices of the call's requests; nullptr: 0, 1, 2, …
@@ -110,8 +122,10 @@ class leg final : public protocol::response_handler {
   bool retried_ = false;
   bool stood_by_ = false;  // something goes again that was lost with somebody else's request
   bool heard_ = false;
-  bool each_ = false;     // what is sent once more is asked one by one
-  bool in_line_ = false;  // gets were, or may have been, one classic line
+  bool failed_ = false;    // one of its own had an error since the last connection ended
+  std::uint8_t ends_ = 0;  // of connections, at which something of it stood by
+  bool each_ = false;      // what is sent once more is asked one by one
+  bool in_line_ = false;   // gets were, or may have been, one classic line
 };
 
 // Fills in what the client adds to a request, and says whether it can be sent at all.

@@ -168,7 +168,7 @@ void leg::fill_keys(connection& c, protocol::response_handler& as, std::uint32_t
 // Reads that stayed silent beside errors that named nobody: each is asked again, and told. Where
 // replies say nothing of their requests, one after the other.
 void leg::fill_each(connection& c, protocol::response_handler& as) {
-  const bool apart = c.speaks() == protocol_choice::classic;
+  const bool apart = asks_apart(c);
   slot each;
   std::uint32_t index = 0;
   while (c.has_room() && !c.failed()) {
@@ -266,10 +266,10 @@ void leg::fill_many(connection& c, protocol::response_handler& as, std::uint32_t
   c.fence();
 }
 
-// After a connection was closed, may what changes nothing be sent over a fresh one? Whenever that
-// was at somebody else's request (response::bystander). Else once; and where several gets were one
-// line, of which the server said nothing at all, once more, each by itself: Infinispan 15 closes at
-// a line of which one key is missing.
+// After a connection was closed, may what changes nothing be sent over a fresh one? When that was
+// at another request (response::bystander), as often as most_ends says. Else once; and where
+// several gets were one line, of which the server said nothing at all, once more, each by itself:
+// Infinispan 15 closes at a line of which one key is missing.
 bool leg::goes_again(bool misjudged) const noexcept {
   return ((reused_ || misjudged) && !retried_) || (in_line_ && !heard_ && !each_);
 }
@@ -279,7 +279,12 @@ bool leg::lost(const connection& c) {
   // What was not submitted yet stood by as well, when it was one of these that the connection ended
   // at.
   const bool ours = c.says() == verdict::answered && heard_ && !submitted();
-  if (std::exchange(stood_by_, false) || ours) return true;
+  const bool stood_by = std::exchange(stood_by_, false) || ours;
+  const bool at_ours = std::exchange(failed_, false);
+  if (stood_by && ends_ < most_ends) {
+    ends_ = static_cast<std::uint8_t>(ends_ + (at_ours ? cost_of_ours : 1));
+    return true;
+  }
   if (c.failure() == errc::connection_closed && goes_again(c.retry_as_classic())) {
     each_ = each_ || retried_ || !(reused_ || c.retry_as_classic());
     retried_ = true;
@@ -359,6 +364,7 @@ void leg::judge(std::uint32_t tag, const response& r) noexcept {
     owner_->deliver(tag, r, owner_->topology_.names[server_]);
     return;
   }
+  failed_ = failed_ || (!r.bystander && whose != fault::none && whose != fault::answer);
   settle(tag);
   owner_->outcome(tag, r, server_);
 }

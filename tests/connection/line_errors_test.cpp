@@ -359,7 +359,8 @@ TEST(line_errors, with_another_line_behind_end_the_connection) {
           t.quietly(get("b")).quietly(get("c")).fence();
         },
         "SERVER_ERROR gone\r\n" + rest,
-        {"1: server_error 'gone'", "2: server_error 'gone'", "3: " + closed, "4: " + closed},
+        {"1: unattributed '1 of 2 keys failed: gone'", "2: unattributed '1 of 2 keys failed: gone'",
+         "3: " + closed, "4: " + closed},
         ended(errc::connection_closed));
   }
   for (const request& behind : {request{.op = verb::stats}, request{.op = verb::config, .key = "c"},

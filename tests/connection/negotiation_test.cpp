@@ -144,6 +144,8 @@ TEST_F(negotiating, what_was_kept_is_used_when_no_other_can_be_opened) {
   EXPECT_TRUE(n.use_kept(now));
   EXPECT_TRUE(n.guessed());
   expect_remembered_for(1s);
+  // Nobody has refused anything: that does not grow.
+  EXPECT_FALSE(memory.is_confirmed());
 }
 
 // Nonsense in answer to the question is a refusal of it, too.

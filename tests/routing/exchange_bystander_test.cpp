@@ -1,4 +1,4 @@
-// Requests whose connection ended at somebody else's request: they go again, however often that is.
+// Requests whose connection ended at another request: they go again, and not for ever.
 // Never here: what else is sent again (exchange_again_test).
 #include "exchange_fixture.hpp"
 
@@ -10,7 +10,7 @@ using exchanging_behind = exchanging;
 request counting(std::string_view key) { return {.op = verb::incr, .key = key}; }
 
 // Another leg's request goes first over each connection, and is refused.
-TEST_F(exchanging_behind, others_a_read_is_asked_until_it_is_answered) {
+TEST_F(exchanging_behind, others_a_read_is_asked_again_and_again) {
   for (const protocol_choice p : {protocol_choice::classic, protocol_choice::meta}) {
     calls = {};
     calls.requests = {get("a")};
@@ -18,7 +18,7 @@ TEST_F(exchanging_behind, others_a_read_is_asked_until_it_is_answered) {
     leg& l = only_leg();
     outcomes others;
     others.requests = {counting("word")};
-    for (int round = 0; round < 10; ++round) {
+    for (int round = 0; round < 18; ++round) {
       others.told.clear();
       exchange other(others, map, settings);
       other.prepare(exchange::route::by_key);
@@ -69,12 +69,35 @@ TEST_F(exchanging_behind, its_own_what_changes_nothing_goes_again) {
   EXPECT_EQ(calls.told[3].value, "x");
 }
 
-// What there was no room for goes on, over one connection after the other.
-TEST_F(exchanging_behind, its_own_what_was_not_submitted_yet_goes_on) {
-  for (int i = 0; i < 5; ++i) calls.requests.push_back(counting("word"));
+TEST_F(exchanging_behind, others_a_read_fails_in_the_end) {
+  calls.requests = {get("a")};
   prepare();
   leg& l = only_leg();
-  for (int i = 0; i < 5; ++i) {
+  for (int round = 0; round <= 18; ++round) {
+    outcomes others;
+    others.requests = {counting("word")};
+    exchange other(others, map, settings);
+    other.prepare(exchange::route::by_key);
+    auto c = fresh(protocol_choice::meta);
+    leg& first = other.legs()[0];
+    first.begin(false);
+    first.fill(*c);
+    l.begin(false);
+    l.fill(*c);
+    take(*c);
+    read(*c, "CLIENT_ERROR not here\r\n");
+    ASSERT_EQ(l.lost(*c), round != 18) << "round " << round;
+  }
+  expect_all_told();
+  EXPECT_EQ(calls.status(0), errc::connection_closed);
+}
+
+// What there was no room for goes on, over one connection after the other: over a few.
+TEST_F(exchanging_behind, its_own_what_was_not_submitted_yet_goes_on) {
+  for (int i = 0; i < 9; ++i) calls.requests.push_back(counting("word"));
+  prepare();
+  leg& l = only_leg();
+  for (int i = 0; i < 4; ++i) {
     connection_options o;
     o.protocol = o.known = protocol_choice::classic;
     o.max_in_flight = 1;
@@ -85,9 +108,11 @@ TEST_F(exchanging_behind, its_own_what_was_not_submitted_yet_goes_on) {
     EXPECT_TRUE(take(c).starts_with("incr word 1\r\n"));
     read(c, "CLIENT_ERROR not here\r\n");
     ASSERT_TRUE(c.failed());
-    EXPECT_EQ(l.lost(c), i != 4) << i;
+    EXPECT_EQ(l.lost(c), i != 3) << i;
   }
   expect_all_told();
+  for (std::size_t i = 0; i < 9; ++i)
+    EXPECT_EQ(calls.status(i), i < 4 ? errc::client_error : errc::connection_closed) << i;
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ TEST_P(answers, a_value_without_a_proven_end_is_no_hit) {
 TEST_P(answers, bytes_that_nobody_asked_for_are_no_answer) {
   for (const auto protocol : {protocol_choice::automatic, protocol_choice::classic}) {
     for (const std::string stray :
-         {"END\r\n", "VALUE b 0 5\r\nstale\r\nEND\r\n", "STORED\r\n", "OK\r\n"}) {
+         {"END\r\n", "VALUE b 0 5\r\nstale\r\nEND\r\n", "STORED\r\n", "OK\r\n", "EN\r\n"}) {
       for (const auto pause : {1ms, 5ms, 12ms, 30ms, 49ms, 80ms}) {
         SCOPED_TRACE(std::string(name_of(protocol)) + " " + stray);
         std::atomic<bool> sent = false;
