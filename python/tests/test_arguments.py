@@ -66,7 +66,8 @@ def test_any_mapping_is_stored(make, flush, form):
     assert c.add_many(pairs) == {"a": False, "b": False, b"c": False}
 
 
-@pytest.mark.parametrize("what", [[("a", 1)], {"a"}, None, 5, iter([("a", 1)])], ids=repr)
+@pytest.mark.parametrize("what", [[("a", 1)], {"a"}, None, 5, iter([("a", 1)])],
+                         ids=["pairs", "set", "None", "5", "iterator"])
 @pytest.mark.parametrize("verb", ["set_many", "add_many"])
 def test_what_is_no_mapping_is_refused(make, verb, what):
     c = make("127.0.0.1:1")

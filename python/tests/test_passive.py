@@ -479,7 +479,7 @@ def goes_again(line, leg):
 @pytest.mark.parametrize("protocol, hit", [("classic", b"VALUE k0 0 1\r\nx\r\nEND\r\n"),
                                            ("meta", b"VA 1 f0 O1\r\nx\r\n")])
 @pytest.mark.parametrize("closes", [False, True])
-def test_behind_anothers_refusal_a_read_is_asked_until_it_is_answered(protocol, hit, closes):
+def test_behind_anothers_refusal_a_read_is_asked_again_and_again(protocol, hit, closes):
     leg, (ask,) = leg_of("get")
     for _ in range(10):
         other, (its,) = leg_of("gat" if closes else "incr")
@@ -519,13 +519,22 @@ def test_what_was_not_submitted_yet_goes_on_and_comes_to_an_end():
     assert [n for n, ask in enumerate(asks) if ask.reply.status == "client_error"] == [0, 4096]
 
 
-def test_each_round_costs_a_request_its_outcome():
+def test_at_its_own_a_few_times():
     leg, asks = leg_of(*["incr"] * 20)
-    for left in reversed(range(20)):
+    for left in (19, 18, 17, 0):
         line, _ = ride("classic", leg, most=len(b"incr k0 1\r\n"))  # what is behind stays unwritten
         line.deliver(line.core.received(REFUSED))
         assert goes_again(line, leg) is (left > 0) and leg.open == left
-    assert all(ask.reply.status == "client_error" for ask in asks)
+    assert [ask.reply.status for ask in asks] == ["client_error"] * 4 + ["connection_closed"] * 16
+
+
+def test_at_others_not_for_ever():
+    leg, (ask,) = leg_of("get")
+    for rounds in range(19):
+        line, _ = ride("meta", leg_of("incr")[0], leg)
+        line.deliver(line.core.received(REFUSED))
+        assert goes_again(line, leg) is (rounds < 18)
+    assert ask.reply.status == "connection_closed"
 
 
 def test_to_have_stood_by_counts_once():

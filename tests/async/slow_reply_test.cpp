@@ -226,7 +226,7 @@ TEST(slow_reply_that_is_waited_for, holds_up_nobody_where_there_are_more_connect
   given_up g(io, way_out::terminal);
   cache.get("big", g.handler());
   EXPECT_TRUE(run_until(io, [&] { return server.count("big") == 1; }));
-  io.run_for(200ms);
+  io.run_for(1s);
   int ended = 0;
   int hits = 0;
   for (int i = 0; i < small_gets; ++i) {
