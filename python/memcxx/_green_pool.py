@@ -152,13 +152,14 @@ class Pool:
         return True
 
     def take_idle(self, claim: Claim, now: float) -> bool:
-        """An idle connection for a claim that is granted. False: it may open one."""
+        """An idle connection for a claim that is granted. False: it may open one. A probe of a
+        server that is down has one of its own: the others may be dead without a word."""
         while self._idle:
             try:
                 link = self._idle.pop()
             except IndexError:  # another thread was faster
                 return False
-            if link.is_sound(now):
+            if not self.server.health.down and link.is_sound(now):
                 claim.link = link
                 return True
             self._end(link)

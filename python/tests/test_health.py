@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import types
 
+from memcxx._green_pool import Pool
 from memcxx._passive import Health
 
 HEALTH = {"max_failures": 3, "retry_min": 1.0, "retry_max": 4.0}
@@ -98,3 +100,40 @@ def test_of_two_that_saw_the_same_one_changes_it():
     first, second = seen.copy(), seen.copy()
     assert seen.follow(first) and not seen.follow(second)
     assert h._now() is first and seen.latest() is first
+
+
+class Idle:
+    """A connection that looks as good as new."""
+
+    class line:
+        class core:
+            failed = False
+            unclaimed_errors = 0
+
+    def __init__(self):
+        self.ended = False
+
+    def is_sound(self, now):
+        return True
+
+    def fail(self, code, why):
+        self.ended = True
+
+    def close(self):
+        assert self.ended
+
+
+def test_a_probe_has_a_connection_of_its_own():
+    server = types.SimpleNamespace(health=Health(HEALTH), left=False)
+    pool = Pool(server, 2)
+    kept, others = Idle(), Idle()
+    for link in (others, kept):
+        claim = pool.enter(None)
+        claim.link = link
+        pool.give_back(claim)
+    claim = pool.enter(None)
+    assert pool.take_idle(claim, 1.0) and claim.link is kept
+    server.health = down()
+    probe = pool.enter(None)
+    assert not pool.take_idle(probe, 3.0) and probe.link is None
+    assert others.ended and not kept.ended

@@ -140,10 +140,9 @@ class server final : private fork_guarded {
   void tell(routing::health::change c, const error& why, std::vector<event>& out);
   void retire(link& l) noexcept;
   [[nodiscard]] bool serves(link& l, clock::time_point now) const noexcept {
-    // Over an old connection items would be read before they are flushed. And a probe does not wait
-    // behind what may be the reason why the server is down.
-    const bool waits_behind = is_down() && l.wire.in_flight() != 0;
-    return !needs_flush() && !waits_behind && !is_out_of_date(l, now) && l.is_sound(now);
+    // Over an old connection items would be read before they are flushed. And it may be the reason
+    // why the server is down, or be dead since, without a word: a probe has one of its own.
+    return !needs_flush() && !is_down() && !is_out_of_date(l, now) && l.is_sound(now);
   }
   claim take(clock::time_point now, std::size_t most, std::vector<std::unique_ptr<link>>& dead);
   void note_freed() noexcept;

@@ -297,6 +297,35 @@ TEST_P(quiet, answers_that_do_not_come_are_nothing_that_a_probe_waits_behind) {
   EXPECT_EQ(value_of(probed), "v");
 }
 
+// One that is idle meanwhile may be dead without a word: a probe has one of its own.
+TEST_P(quiet, idle_connections_are_none_for_a_probe) {
+  scripted_server server([](peer& p) {
+    for (;;) {
+      const wire::request r = wire::read(p);
+      if (r.key == "stuck") p.wait(10s);
+      if (r.key == "slow") p.wait(100ms);
+      p.send(wire::answer(r, {{"slow", "s"}, {"k", "v"}}));
+    }
+  });
+  memcxx::options o = settings_for(server.address(), GetParam(), 5s);
+  o.health.max_failures = 1;
+  o.health.retry_min = 1ms;
+  o.health.retry_max = 2ms;
+  client cache(o);
+  std::thread other([own = cache]() mutable { EXPECT_EQ(value_of(own.get("slow")), "s"); });
+  EXPECT_TRUE(server.saw("slow"));
+  EXPECT_TRUE(fails(cache.within(800ms).get("stuck"), errc::timeout));
+  other.join();
+  EXPECT_EQ(server.accepted(), 2u);
+  result<item> probed = cache.get("k");
+  for (int i = 0; i < 1000 && fails(probed, errc::server_down); ++i) {
+    std::this_thread::sleep_for(1ms);
+    probed = cache.get("k");
+  }
+  EXPECT_EQ(value_of(probed), "v");
+  EXPECT_EQ(server.accepted(), 3u);
+}
+
 INSTANTIATE_TEST_SUITE_P(fault, quiet, testing::ValuesIn(every_protocol), protocol_name);
 
 }  // namespace
