@@ -21,8 +21,7 @@ build_python() {
     cp "$wanted" "$venv/"
   fi
   say "Building the Python package" >&2
-  # A file is compiled once, wherever under the tree its copy lies.
-  CCACHE_BASEDIR="$root" "$venv/bin/pip" install -q --disable-pip-version-check \
+  "$venv/bin/pip" install -q --disable-pip-version-check \
     --no-build-isolation --no-deps --force-reinstall \
-    --config-settings=build-dir=build/bench/python .
+    --config-settings=build-dir=build/bench-python .
 }

@@ -5,6 +5,9 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root" || exit
 
+# A file is compiled once with the same flags, for whichever build in a folder of build/.
+export CCACHE_BASEDIR="$root"
+
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 

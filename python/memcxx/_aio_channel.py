@@ -312,7 +312,8 @@ class Channel:
             self._doubt = self.engine.loop.call_at(link.moved + patience, self._suspect_again)
             return
         link.line.deliver(link.line.core.fail(
-            "connection_closed", f"no reply came to its end within {round(patience * 1000)}ms"))
+            "connection_closed", f"no reply came to its end within {round(patience * 1000)}ms",
+            silent=True))
         self._lost(link)
 
     def _suspect_again(self) -> None:

@@ -173,11 +173,16 @@ class py_connection final {
     connection_.closed();
     return take();
   }
-  nb::list fail(const std::string& code, const std::string& why) {
-    connection_.fail(code == "timeout"     ? errc::timeout
-                     : code == "cancelled" ? errc::cancelled
-                                           : errc::connection_closed,
-                     why);
+  // `silent`: it is closed because nothing comes, and not by the server.
+  nb::list fail(const std::string& code, const std::string& why, bool silent) {
+    const errc as = code == "timeout"     ? errc::timeout
+                    : code == "cancelled" ? errc::cancelled
+                                          : errc::connection_closed;
+    if (silent) {
+      connection_.fail(as, why, verdict::failed);
+    } else {
+      connection_.fail(as, why);
+    }
     return take();
   }
 
@@ -324,7 +329,7 @@ void bind_connection(nb::module_& m) {
       .def("sent", &py_connection::sent, "size"_a)
       .def("received", &py_connection::received, "data"_a)
       .def("closed", &py_connection::closed)
-      .def("fail", &py_connection::fail, "code"_a, "why"_a);
+      .def("fail", &py_connection::fail, "code"_a, "why"_a, "silent"_a = false);
 }
 
 }  // namespace memcxx::python

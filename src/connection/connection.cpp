@@ -106,9 +106,7 @@ void connection::closed() {
 }
 void connection::fail(errc code, std::string_view why) { state_->fail(code, why); }
 void connection::fail(errc code, std::string_view why, verdict says) {
-  if (failed()) return;
-  state_->fail(code, why);
-  state_->says = says;
+  state_->fail(code, why, says);
 }
 void connection::abandon(const protocol::response_handler& to) { state_->abandon(to); }
 void connection::abandon(protocol::response_handler& to, errc code, std::string_view why) {
@@ -158,7 +156,8 @@ verdict connection::state::judge(errc code) noexcept {
   return verdict::failed;
 }
 
-void connection::state::fail(errc code, std::string_view why) {
+// `ours`: nobody closed it, and at nothing that was asked; what that says.
+void connection::state::fail(errc code, std::string_view why, std::optional<verdict> ours) {
   if (failure != errc::ok) return;
   failure = code;
   try {
@@ -166,17 +165,21 @@ void connection::state::fail(errc code, std::string_view why) {
   } catch (...) {  // no memory for it: those in flight are told of their end all the same
     failure_text.clear();
   }
-  if (says == verdict::nothing) says = judge(code);
+  if (ours) {
+    says = *ours;
+  } else if (says == verdict::nothing) {
+    says = judge(code);
+  }
   body.active = false;
   const bool ended = code == errc::connection_closed || code == errc::protocol_error;
   retry_as_classic = options.protocol == protocol_choice::automatic && ended &&
                      (retry_as_classic || asking == question::meta);
   // Whoever it ended at: one that is answered, or the first of a caller's. An error of a run is not
   // yet anybody's.
-  const bool at_answered =
-      ended_at || (code == errc::connection_closed && complained && strays.empty());
-  const bool at_first = code == errc::connection_closed && says == verdict::nothing &&
-                        !(rested && unheard) && !waiting.empty() && waiting.front().refusable;
+  const bool by_server = !ours && code == errc::connection_closed;
+  const bool at_answered = ended_at || (by_server && complained && strays.empty());
+  const bool at_first = by_server && says == verdict::nothing && !(rested && unheard) &&
+                        !waiting.empty() && waiting.front().refusable;
   bool is_first = true;
   while (!waiting.empty()) {
     detail::pending& e = waiting.front();

@@ -341,6 +341,7 @@ bool connection::state::deliver_items() {
   if (done == 0) return false;
   used = true;
   unheard = false;
+  complained = complained && !strays.empty();
   in.consume(done);
   return true;
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -131,7 +132,7 @@ struct connection::state {
   // --- connection.cpp
   [[nodiscard]] bool awaited() noexcept;
   // Everything in flight fails with this code.
-  void fail(errc code, std::string_view why);
+  void fail(errc code, std::string_view why, std::optional<verdict> ours = std::nullopt);
   // Because of what the server answered.
   void close_after(std::string_view why);
   [[nodiscard]] verdict judge(errc code) noexcept;

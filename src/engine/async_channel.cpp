@@ -361,7 +361,7 @@ bool async_channel::suspect(turn& t) noexcept {
     const std::string why =
         "no reply was completed for " + std::to_string(engine_.options_.timeout.count()) + "ms";
     if (in_use()) {
-      link_->wire.fail(errc::connection_closed, why);
+      link_->wire.fail(errc::connection_closed, why, verdict::failed);
     } else {  // who waited for it in vain has said so
       link_->wire.fail(errc::connection_closed, why, verdict::nothing);
     }

@@ -174,7 +174,8 @@ void combining::serve(rider& me, std::vector<server::event>& events) {
     if (!link_->wire.failed() && now >= earliest_) evict(now);
     if (!link_->wire.failed() && now >= silent_at()) {
       link_->wire.fail(errc::connection_closed,
-                       within("no reply was completed", server_.settings().timeout));
+                       within("no reply was completed", server_.settings().timeout),
+                       verdict::failed);
     }
     if (link_->wire.failed()) {
       lose(me, now, events);

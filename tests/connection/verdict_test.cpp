@@ -348,6 +348,18 @@ TEST(bystander, is_who_was_in_flight_behind_the_request_that_the_connection_ende
 
 // To ask again without end what was in flight must come to an end: it does where each time another
 // request has its outcome. Nobody has one here.
+// What came last was a value, and no error any more.
+TEST(bystander, is_nobody_behind_an_answer_that_is_none) {
+  talk t(classic);
+  t.ask({.op = verb::incr, .key = "n"}).ask(get("a")).ask(get("b"));
+  t.take();
+  t.read("SERVER_ERROR busy\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
+  t.c.closed();
+  EXPECT_EQ(t.to.status[3], errc::connection_closed);
+  EXPECT_EQ(t.c.says(), verdict::failed);
+  EXPECT_FALSE(t.to.bystander[3]);
+}
+
 TEST(bystander, is_nobody_where_no_request_had_its_outcome) {
   const auto nobody = [](const talk& t) {
     for (const auto& [tag, is] : t.to.bystander) EXPECT_FALSE(is) << tag;
@@ -370,6 +382,20 @@ TEST(bystander, is_nobody_where_no_request_had_its_outcome) {
     late.take();
     late.c.fail(errc::timeout, "late");
     nobody(late);
+    // Given up behind an error, since nothing more comes: nobody closed it.
+    talk silent(o);
+    silent.ask({.op = verb::incr, .key = "n"}).ask(get("b"));
+    silent.take();
+    silent.read("SERVER_ERROR busy\r\n");
+    silent.c.fail(errc::connection_closed, "silence", verdict::failed);
+    EXPECT_EQ(silent.to.status[2], errc::connection_closed);
+    EXPECT_EQ(silent.c.says(), verdict::failed);
+    nobody(silent);
+    talk first(o);
+    first.ask({.op = verb::flush}).ask(get("b"));
+    first.take();
+    first.c.fail(errc::connection_closed, "the server was down", verdict::nothing);
+    nobody(first);
   }
 }
 
