@@ -193,7 +193,8 @@ class Channel:
     def board_again(leg: Leg) -> None:
         """Something of a leg that rides waits once more."""
         channel = leg.tag.channel
-        channel.queue.append(leg)
+        if leg not in channel.queue:
+            channel.queue.append(leg)
         channel.flush_soon()
 
     def pump(self) -> None:
@@ -311,9 +312,11 @@ class Channel:
         if self.engine.loop.time() - link.moved < patience:
             self._doubt = self.engine.loop.call_at(link.moved + patience, self._suspect_again)
             return
+        # Who waited for it in vain, and waits no more, has said so.
+        in_use = any(leg.open for leg in (*self.riding, *self.queue))
         link.line.deliver(link.line.core.fail(
             "connection_closed", f"no reply came to its end within {round(patience * 1000)}ms",
-            silent=True))
+            "failed" if in_use else "nothing"))
         self._lost(link)
 
     def _suspect_again(self) -> None:

@@ -208,22 +208,22 @@ class Line:
         return self.guessed and not self.server.memory.takes_for_classic(now)
 
     def asks_apart(self, leg: Leg) -> bool:
-        """What is left of it is asked key by key, each once nothing else is in flight: nobody else
-        may board before it is through."""
-        return (leg.run and len(leg.waiting) != 0 and (leg.waiting[0].alone or leg.each)
-                and self.core.speaks == "classic")
+        """What is left of it is asked key by key, each with nothing else in flight: nobody else may
+        board before it is through."""
+        left = leg.waiting[0] if leg.waiting else next(iter(leg.riding.values()), None)
+        return left is not None and (left.alone or leg.each) and self.core.speaks == "classic"
 
     def fill(self, leg: Leg) -> None:
         """Submits as much of the leg as there is room for."""
         core = self.core
         waiting = leg.waiting
-        classic = leg.run and core.speaks == "classic"
-        if classic and not leg.each:
+        classic = core.speaks == "classic"
+        if classic and leg.run and not leg.each:
             leg.in_line = True
         while waiting and core.has_room and not core.failed:
             ask = waiting[0]
-            # Only of a run. In classic a reply does not tell what it answers: an error among others
-            # would be nobody's again.
+            # In classic a reply does not tell what it answers: an error among others would be
+            # nobody's again.
             alone = ask.alone or leg.each
             if alone and classic and core.in_flight:
                 break

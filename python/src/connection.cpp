@@ -173,15 +173,16 @@ class py_connection final {
     connection_.closed();
     return take();
   }
-  // `silent`: it is closed because nothing comes, and not by the server.
-  nb::list fail(const std::string& code, const std::string& why, bool silent) {
+  // `says`: what that says of the server, by one who closes it because nothing comes: "failed" or
+  // "nothing".
+  nb::list fail(const std::string& code, const std::string& why, const std::string& says) {
     const errc as = code == "timeout"     ? errc::timeout
                     : code == "cancelled" ? errc::cancelled
                                           : errc::connection_closed;
-    if (silent) {
-      connection_.fail(as, why, verdict::failed);
-    } else {
+    if (says.empty()) {
       connection_.fail(as, why);
+    } else {
+      connection_.fail(as, why, says == "failed" ? verdict::failed : verdict::nothing);
     }
     return take();
   }
@@ -329,7 +330,7 @@ void bind_connection(nb::module_& m) {
       .def("sent", &py_connection::sent, "size"_a)
       .def("received", &py_connection::received, "data"_a)
       .def("closed", &py_connection::closed)
-      .def("fail", &py_connection::fail, "code"_a, "why"_a, "silent"_a = false);
+      .def("fail", &py_connection::fail, "code"_a, "why"_a, "says"_a = "");
 }
 
 }  // namespace memcxx::python

@@ -238,6 +238,7 @@ void async_channel::fill(turn& t) {
       r.settled = true;
       settled_.push_back(r);
     } else if (r.leg->asks_apart(wire)) {
+      if (r.heard()) note_answered(t);  // nobody else can tell that while it holds them up
       return;
     } else if (!r.leg->submitted()) {
       waiting_.push_back(r);  // no room for all of it: the others' turn
@@ -305,18 +306,20 @@ void async_channel::note_progress(turn& t) noexcept {
   got_on_ = t.now();
 }
 
+void async_channel::note_answered(turn& t) noexcept {
+  try {
+    server_->answered(t.events());
+  } catch (...) {  // no memory to tell anybody
+  }
+}
+
 // Tells the engine of the riders that have arrived. What it launches in turn may arrive at once.
 void async_channel::collect(turn& t) noexcept {
   if (std::exchange(collecting_, true)) return;
   while (!settled_.empty()) {
     async_rider& r = settled_.front();
     r.unchain();
-    if (r.heard()) {
-      try {
-        server_->answered(t.events());
-      } catch (...) {  // no memory to tell anybody
-      }
-    }
+    if (r.heard()) note_answered(t);
     engine_.leg_is_done(t, r);
   }
   collecting_ = false;

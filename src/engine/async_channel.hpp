@@ -70,8 +70,10 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void close_in_child() noexcept;
 
   void note_settled(async_rider& r) noexcept { settled_.push_back(r); }
-  // Something of it is to be asked again.
-  void board_again(async_rider& r) noexcept { waiting_.push_back(r); }
+  // Something of it is to be asked again. One that waits keeps its place.
+  void board_again(async_rider& r) noexcept {
+    if (!waiting_.holds(r)) waiting_.push_back(r);
+  }
 
   // The right to post a sending, which then has to be used. With the engine's lock.
   [[nodiscard]] bool claim_sending() noexcept { return !std::exchange(sending_posted_, true); }
@@ -91,6 +93,7 @@ class async_channel final : public std::enable_shared_from_this<async_channel>,
   void send_soon();
   void post_sending();
   void read(turn& t);
+  void note_answered(turn& t) noexcept;
   void note_progress(turn& t) noexcept;
   void collect(turn& t) noexcept;
   void lost(turn& t);

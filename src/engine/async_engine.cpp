@@ -433,16 +433,15 @@ async_channel& async_engine::channel_of(async_record& r, std::uint32_t server) {
   return *known;
 }
 
-// The probe of a server that is down does not wait behind what may be the reason, and what is idle
-// may be dead without a word. Whoever is patient keeps the connection, if not too many have done so
-// already.
+// The probe of a server that is down does not wait behind what may be the reason. Whoever is
+// patient keeps the connection, if not too many have done so already.
 async_channel& async_engine::channel_for_probe(async_record& r, std::uint32_t server) {
   async_channel& c = channel_of(r, server);
+  if (!c.owes()) return c;
   if (!c.in_use()) {
     c.close();
     return c;
   }
-  if (!c.owes()) return c;
   const auto& all = channels_[&c.to()];
   const auto replaced = std::ranges::count_if(all, [](const auto& o) { return o->is_replaced(); });
   if (static_cast<std::size_t>(replaced) >= limits_.connections) return c;

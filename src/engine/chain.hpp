@@ -39,6 +39,9 @@ class chain {
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool holds(const T& what) const noexcept {
+    return static_cast<const chained<T>&>(what).in_ == this;
+  }
   [[nodiscard]] T& front() const noexcept { return static_cast<T&>(*first_); }
 
   void push_back(T& what) noexcept {

@@ -32,13 +32,13 @@ class leg final : public protocol::response_handler {
   [[nodiscard]] bool done() const noexcept { return answered_ == count_; }
   // Every request was submitted.
   [[nodiscard]] bool submitted() const noexcept {
-    return next_ == count_ && again_at_ == again_.size();
+    return next_ == count_ && again_at_ == again_.size() && alone_ == nullptr;
   }
 
-  // What is left of it is asked key by key, each once nothing else is in flight: on a connection
-  // that is shared nobody may board before it is through.
+  // What is left of it is asked key by key, each with nothing else in flight: on a connection that
+  // is shared nobody may board before it is through.
   [[nodiscard]] bool asks_apart(const connection& c) const noexcept {
-    return each_ && !submitted() && c.speaks() == protocol_choice::classic;
+    return each_ && !done() && c.speaks() == protocol_choice::classic;
   }
 
   // One request for an item, checked and at hand, that no other server may answer.
@@ -74,6 +74,7 @@ class leg final : public protocol::response_handler {
     return order_ != nullptr ? order_[place] : static_cast<std::uint32_t>(place);
   }
   [[nodiscard]] bool upcoming(std::uint32_t& index) const noexcept;
+  bool turn_to_those_in_doubt() noexcept;
   void advance() noexcept;
   // A request of the call, with what its server adds. `filled`: whether it holds another one.
   struct slot {
@@ -111,12 +112,14 @@ class leg final : public protocol::response_handler {
 
   exchange* owner_ = nullptr;
   std::uint32_t server_ = 0;
+  std::uint32_t again_at_ = 0;
   const std::uint32_t* order_ = nullptr;  // indices of the call's requests; nullptr: 0, 1, 2, …
   std::size_t count_ = 0;
   std::size_t next_ = 0;
   std::size_t answered_ = 0;
   std::vector<std::uint32_t> again_;  // to be sent once more
-  std::size_t again_at_ = 0;
+  // The same, of reads in doubt: once nothing else is left. Never empty.
+  std::unique_ptr<std::vector<std::uint32_t>> alone_;
   std::vector<std::uint32_t> settled_;  // of a quiet call of many; room for all from the start
   bool reused_ = false;
   bool retried_ = false;

@@ -53,6 +53,16 @@ inline bool leg::upcoming(std::uint32_t& index) const noexcept {
   return true;
 }
 
+// Once nothing else is left to be submitted. False when it is not so, or there are none.
+bool leg::turn_to_those_in_doubt() noexcept {
+  if (alone_ == nullptr || again_at_ < again_.size() || next_ < count_) return false;
+  again_.swap(*alone_);
+  alone_.reset();
+  again_at_ = 0;
+  each_ = true;
+  return true;
+}
+
 inline void leg::advance() noexcept {
   if (again_at_ < again_.size()) {
     ++again_at_;
@@ -136,6 +146,7 @@ inline void leg::submit(connection& c, protocol::response_handler& as, std::uint
 }
 
 void leg::fill(connection& c, protocol::response_handler& as) {
+  turn_to_those_in_doubt();
   std::uint32_t index = 0;
   if (!upcoming(index)) return;
   if (each_) return fill_each(c, as);
@@ -304,10 +315,12 @@ void leg::give_up(errc code, std::string_view why) noexcept {
   reused_ = in_line_ = false;  // nothing goes again
   std::uint32_t index = 0;
   slot unchecked;
-  while (owner_->checks_late_ ? next(index, unchecked) : upcoming(index)) {
-    advance();
-    on_response(index, r);
-  }
+  do {
+    while (owner_->checks_late_ ? next(index, unchecked) : upcoming(index)) {
+      advance();
+      on_response(index, r);
+    }
+  } while (turn_to_those_in_doubt());
 }
 
 void leg::finish_unanswered() noexcept {
@@ -351,8 +364,8 @@ void leg::judge(std::uint32_t tag, const response& r) noexcept {
     request(tag, what);
     if ((lost && r.unsent) || is_repeatable(what)) {
       try {
-        again_.push_back(tag);
-        each_ = each_ || unclear;
+        if (unclear && alone_ == nullptr) alone_ = std::make_unique<std::vector<std::uint32_t>>();
+        (unclear ? *alone_ : again_).push_back(tag);
         stood_by_ = stood_by_ || (lost && r.bystander);
         return;
       } catch (...) {

@@ -15,8 +15,16 @@ namespace {
 
 // As memcached's proxy: an error for each key of a dead server, and END.
 void answer_like_a_proxy(peer& p) {
+  bool apart = false;  // from the first to the last of the keys that are asked one by one
   for (;;) {
     const wire::request r = wire::read_plain(p);
+    const bool alone = r.verb == "get" || r.verb == "gets" ? r.words.size() == 2 : false;
+    if (alone && r.key == "dead1") apart = true;
+    const bool one_of_them =
+        alone && (r.key == "dead1" || r.key.starts_with("none") || r.key == "k8");
+    EXPECT_TRUE(one_of_them || !apart) << r.verb << " " << r.key;
+    EXPECT_FALSE(apart && p.has_more());
+    if (alone && r.key == "none2") apart = false;
     if (r.verb != "get" && r.verb != "gets") {
       p.send(wire::answer(r, {}));
       continue;

@@ -44,6 +44,40 @@ TEST_F(exchanging_behind, others_a_read_is_asked_again_and_again) {
   }
 }
 
+// Errors that named nobody: only what they left in doubt is asked key by key, after all the rest.
+TEST_F(exchanging_behind, errors_of_one_line_the_other_lines_stay_lines) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) calls.requests.push_back(get(key));
+  prepare();
+  leg& l = only_leg();
+  connection_options o;
+  o.protocol = o.known = protocol_choice::classic;
+  o.max_in_flight = 2;
+  connection c(o);
+  c.open();
+  l.begin(false);
+  l.fill(c);
+  EXPECT_EQ(take(c), "get a b\r\n");
+  read(c, "SERVER_ERROR gone\r\nEND\r\n");
+  EXPECT_FALSE(l.submitted());
+  l.fill(c);
+  EXPECT_EQ(take(c), "get c d\r\n");
+  EXPECT_FALSE(l.asks_apart(c));
+  read(c, "VALUE c 0 1\r\nx\r\nEND\r\n");
+  l.fill(c);
+  EXPECT_EQ(take(c), "get e\r\n");
+  read(c, "END\r\n");
+  for (const std::string key : {"a", "b"}) {
+    l.fill(c);
+    EXPECT_EQ(take(c), "get " + key + "\r\n");
+    EXPECT_TRUE(l.asks_apart(c));
+    read(c, key == "a" ? "SERVER_ERROR gone\r\n" : "END\r\n");
+    if (key == "b") break;
+    EXPECT_EQ(take(c), "version\r\n") << "is there an END behind it?";
+    read(c, "VERSION 1.6.45\r\n");
+  }
+  expect_all_told();
+}
+
 // A call of many, of which some are refused: the reads behind them have their answers all the same,
 // and what was written of the others is not repeated.
 TEST_F(exchanging_behind, its_own_what_changes_nothing_goes_again) {
