@@ -291,7 +291,7 @@ nb::object pairs_of(nb::handle mapping) {
   if (!nb::hasattr(mapping, "keys")) throw nb::type_error("many are a mapping: {key: value}");
   nb::dict out;
   if (!out.is_valid() || PyDict_Update(out.ptr(), mapping.ptr()) != 0) throw nb::python_error();
-  return std::move(out);
+  return out;
 }
 
 }  // namespace memcxx::python
