@@ -203,7 +203,11 @@ class Pool:
             self._end(link)
 
     def _first(self, many: int) -> List[Claim]:
-        return list(islice(self._line, many))
+        while True:
+            try:
+                return list(islice(self._line, many))
+            except RuntimeError:  # another thread came or went meanwhile
+                pass
 
     def _tidy(self, claims: List[Claim]) -> bool:
         """Removes what calls left behind that an exception ended. True: there was something."""

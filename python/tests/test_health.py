@@ -137,3 +137,19 @@ def test_a_probe_has_a_connection_of_its_own():
     probe = pool.enter(None)
     assert not pool.take_idle(probe, 3.0) and probe.link is None
     assert others.ended and not kept.ended
+
+
+def test_a_line_that_changes_while_it_is_looked_at():
+    class Line(dict):
+        looks = 0
+
+        def __iter__(self):
+            Line.looks += 1
+            one = super().__iter__()
+            if Line.looks == 1:  # as another thread would
+                self["meanwhile"] = None
+            return one
+
+    pool = Pool(types.SimpleNamespace(health=Health(HEALTH), left=False), 1)
+    pool._line = Line({"a": None, "b": None})
+    assert pool._first(2) == ["a", "b"] and Line.looks == 2
