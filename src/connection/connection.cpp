@@ -136,7 +136,14 @@ bool connection::state::awaited() noexcept {
 verdict connection::says() const noexcept { return state_->says; }
 std::chrono::microseconds connection::trusted_idle() const noexcept {
   using std::chrono::microseconds;
-  return state_->speaks == protocol_choice::binary ? microseconds(50'000) : microseconds(100);
+  switch (state_->speaks) {
+    case protocol_choice::binary:
+      return microseconds(50'000);
+    case protocol_choice::meta:  // but for a miss, each reply tells
+      return microseconds(1'000);
+    default:
+      return microseconds(100);
+  }
 }
 
 void connection::state::close_after(std::string_view why) {
