@@ -523,7 +523,7 @@ TEST(trust, is_short_where_replies_do_not_tell_what_they_answer) {
   EXPECT_EQ(talk(classic).c.trusted_idle(), 100us);
   EXPECT_EQ(talk(meta).c.trusted_idle(), 1ms) << "a miss does not";
   EXPECT_EQ(talk(binary).c.trusted_idle(), 50ms);
-  EXPECT_EQ(talk(automatic).c.trusted_idle(), 100us) << "before anything is known";
+  EXPECT_EQ(talk(automatic).c.trusted_idle(), 1ms);
   talk found{connection_options{}};
   found.take();
   found.read("ERROR\r\nERROR\r\nERROR\r\nVERSION 1.4.33\r\n");
