@@ -234,7 +234,11 @@ scripted_server::~scripted_server() {
 void scripted_server::listen() {
   for (;;) {
     pollfd watched[] = {{listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
-    if (::poll(watched, 2, -1) < 0 || watched[1].revents != 0) return;
+    if (::poll(watched, 2, -1) < 0) {
+      if (errno == EINTR) continue;  // a signal that a test sends to the process
+      return;
+    }
+    if (watched[1].revents != 0) return;
     sockaddr_in from{};
     socklen_t size = sizeof from;
     const int fd = ::accept4(listener_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC);
