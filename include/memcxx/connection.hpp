@@ -137,7 +137,8 @@ class connection {
   void closed();
   // The engine gives up (timeout, reset, cancelled). Requests in flight fail with this code.
   void fail(errc code, std::string_view why);
-  // The same, by one who knows what that says of the server.
+  // The same, by one who ends it for a reason of its own (silence, say), and knows what that says
+  // of the server: it ended at no request, so that nobody is a bystander (response::bystander).
   void fail(errc code, std::string_view why, verdict says);
 
   // From now on nothing is delivered to this handler: its responses are read, verified and dropped.

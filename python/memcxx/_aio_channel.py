@@ -244,9 +244,7 @@ class Channel:
                 if not core.has_room or core.failed or link.paused:
                     break
                 leg = self.queue.popleft()
-                if leg.open:
-                    self._submit(line, leg)
-                if line.asks_apart(leg):
+                if leg.open and self._submit(line, leg):
                     break
             link.write()
             if (core.failed or link.paused or not self.queue or not core.has_room
@@ -255,7 +253,8 @@ class Channel:
         if core.failed:
             self._lost(link)
 
-    def _submit(self, line: Line, leg: Leg) -> None:
+    def _submit(self, line: Line, leg: Leg) -> bool:
+        """True: nobody else may board now."""
         ride = leg.tag
         if not ride.sent:
             ride.sent = True
@@ -264,12 +263,14 @@ class Channel:
         line.fill(leg)
         if line.asks_apart(leg):
             self.queue.appendleft(leg)
-        elif leg.waiting:
+            return True
+        if leg.waiting:
             self.queue.append(leg)  # no room for all of it: the others' turn
         elif leg.open and leg.quiet and self.server.health.spotless:
             line.forget(leg)
             leg.finish_unanswered()
             self._suspect()
+        return False
 
     def received(self, link: Link, responses: List[Any]) -> None:
         """Replies came, or the connection ended."""

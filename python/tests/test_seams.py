@@ -370,6 +370,26 @@ def test_a_connection_that_completes_no_reply_ends(scripted):
     with_a_drip(scripted, then, timeout=0.4)
 
 
+def test_one_call_that_waits_in_vain_is_one_failure(scripted):
+    def handle(s):
+        for n, line in enumerate(lines(s)):
+            if n:
+                time.sleep(PATIENT)
+            s.sendall(value(key_of(line), b"v"))
+    server = scripted(handle)
+
+    async def main():
+        async with aio.Client(server.address, protocol="classic", timeout=0.1, max_failures=2,
+                              connect_timeout=PATIENT, retry_min=30, retry_max=30) as c:
+            assert (await c.get_raw("a"))[0] == b"v"
+            with pytest.raises(errors.Timeout):
+                await c.get_raw("b")
+            await asyncio.sleep(0.3)  # the connection has ended for its silence
+            assert (await c.get_raw("c"))[0] == b"v"
+            assert server.connections == 2
+    asyncio.run(main())
+
+
 def test_a_slow_reply_that_somebody_waits_for_may_take_its_time(scripted):
     def handle(s):
         for line in lines(s):

@@ -28,7 +28,7 @@ void protocol_memory::left_open(time_point now) noexcept {
 }
 
 void protocol_memory::answered() noexcept {
-  if (!is_confirmed()) return;
+  if (until_.load(std::memory_order_relaxed) == 0) return;
   until_.store(0, std::memory_order_relaxed);
   wait_.store(0, std::memory_order_relaxed);
 }

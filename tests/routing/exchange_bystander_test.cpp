@@ -5,32 +5,46 @@
 namespace memcxx::routing {
 namespace {
 
-using exchanging_behind = exchanging;
-
 request counting(std::string_view key) { return {.op = verb::incr, .key = key}; }
 
-// Another leg's request goes first over each connection, and is refused.
+class exchanging_behind : public exchanging {
+ protected:
+  // Another leg's request goes first over a connection, and is refused: it ends.
+  std::unique_ptr<connection> refused_before(leg& l, protocol_choice p) {
+    outcomes others;
+    others.requests = {counting("word")};
+    exchange other(others, map, settings);
+    other.prepare(exchange::route::by_key);
+    auto c = fresh(p);
+    leg& first = other.legs()[0];
+    first.begin(false);
+    first.fill(*c);
+    l.begin(false);
+    l.fill(*c);
+    take(*c);
+    read(*c, "CLIENT_ERROR not here\r\n");
+    EXPECT_EQ(others.status(0), errc::client_error);
+    return c;
+  }
+  // A classic connection with room for so many.
+  static std::unique_ptr<connection> narrow(std::size_t most) {
+    connection_options o;
+    o.protocol = o.known = protocol_choice::classic;
+    o.max_in_flight = most;
+    auto c = std::make_unique<connection>(o);
+    c->open();
+    return c;
+  }
+};
+
 TEST_F(exchanging_behind, others_a_read_is_asked_again_and_again) {
   for (const protocol_choice p : {protocol_choice::classic, protocol_choice::meta}) {
     calls = {};
     calls.requests = {get("a")};
     prepare();
     leg& l = only_leg();
-    outcomes others;
-    others.requests = {counting("word")};
     for (int round = 0; round < 18; ++round) {
-      others.told.clear();
-      exchange other(others, map, settings);
-      other.prepare(exchange::route::by_key);
-      auto c = fresh(p);
-      leg& first = other.legs()[0];
-      first.begin(false);
-      first.fill(*c);
-      l.begin(false);
-      l.fill(*c);
-      take(*c);
-      read(*c, "CLIENT_ERROR not here\r\n");
-      EXPECT_EQ(others.status(0), errc::client_error);
+      const auto c = refused_before(l, p);
       ASSERT_TRUE(calls.told.empty()) << "round " << round;
       ASSERT_TRUE(l.lost(*c)) << "round " << round;
     }
@@ -49,11 +63,8 @@ TEST_F(exchanging_behind, errors_of_one_line_the_other_lines_stay_lines) {
   for (const char* key : {"a", "b", "c", "d", "e"}) calls.requests.push_back(get(key));
   prepare();
   leg& l = only_leg();
-  connection_options o;
-  o.protocol = o.known = protocol_choice::classic;
-  o.max_in_flight = 2;
-  connection c(o);
-  c.open();
+  const auto held = narrow(2);
+  connection& c = *held;
   l.begin(false);
   l.fill(c);
   EXPECT_EQ(take(c), "get a b\r\n");
@@ -108,18 +119,7 @@ TEST_F(exchanging_behind, others_a_read_fails_in_the_end) {
   prepare();
   leg& l = only_leg();
   for (int round = 0; round <= 18; ++round) {
-    outcomes others;
-    others.requests = {counting("word")};
-    exchange other(others, map, settings);
-    other.prepare(exchange::route::by_key);
-    auto c = fresh(protocol_choice::meta);
-    leg& first = other.legs()[0];
-    first.begin(false);
-    first.fill(*c);
-    l.begin(false);
-    l.fill(*c);
-    take(*c);
-    read(*c, "CLIENT_ERROR not here\r\n");
+    const auto c = refused_before(l, protocol_choice::meta);
     ASSERT_EQ(l.lost(*c), round != 18) << "round " << round;
   }
   expect_all_told();
@@ -132,17 +132,13 @@ TEST_F(exchanging_behind, its_own_what_was_not_submitted_yet_goes_on) {
   prepare();
   leg& l = only_leg();
   for (int i = 0; i < 4; ++i) {
-    connection_options o;
-    o.protocol = o.known = protocol_choice::classic;
-    o.max_in_flight = 1;
-    connection c(o);
-    c.open();
+    const auto c = narrow(1);
     l.begin(false);
-    l.fill(c);
-    EXPECT_TRUE(take(c).starts_with("incr word 1\r\n"));
-    read(c, "CLIENT_ERROR not here\r\n");
-    ASSERT_TRUE(c.failed());
-    EXPECT_EQ(l.lost(c), i != 3) << i;
+    l.fill(*c);
+    EXPECT_TRUE(take(*c).starts_with("incr word 1\r\n"));
+    read(*c, "CLIENT_ERROR not here\r\n");
+    ASSERT_TRUE(c->failed());
+    EXPECT_EQ(l.lost(*c), i != 3) << i;
   }
   expect_all_told();
   for (std::size_t i = 0; i < 9; ++i)

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
-#include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -232,13 +232,14 @@ scripted_server::~scripted_server() {
 }
 
 void scripted_server::listen() {
+  // What a test sends to the process is for its clients: neither this thread nor one that it starts
+  // for a script is ever interrupted.
+  sigset_t every;
+  ::sigfillset(&every);
+  ::pthread_sigmask(SIG_BLOCK, &every, nullptr);
   for (;;) {
     pollfd watched[] = {{listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
-    if (::poll(watched, 2, -1) < 0) {
-      if (errno == EINTR) continue;  // a signal that a test sends to the process
-      return;
-    }
-    if (watched[1].revents != 0) return;
+    if (::poll(watched, 2, -1) < 0 || watched[1].revents != 0) return;
     sockaddr_in from{};
     socklen_t size = sizeof from;
     const int fd = ::accept4(listener_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC);
