@@ -156,7 +156,10 @@ void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeou
                     std::uint32_t only) {
   std::vector<engine::server::event> events;
   try {
-    carry_out(s, c, timeout, now, deadline, how, only, events);
+    const bool by_key = how == routing::exchange::route::by_key || s.map.own == 1;
+    const bool done = by_key && c.size() == 1 &&
+                      engine::run_lone(c, s.map, s.servers, timeout, now, deadline, events);
+    if (!done) run_exchange(s, c, timeout, now, deadline, how, only, events);
   } catch (...) {  // by on_interrupt, or for want of memory; what was found out holds
     if (!events.empty()) tell(events);
     throw;
@@ -164,15 +167,10 @@ void core::run_step(const snapshot& s, call& c, std::chrono::milliseconds timeou
   if (!events.empty()) tell(events);
 }
 
-void core::carry_out(const snapshot& s, call& c, std::chrono::milliseconds timeout,
-                     clock::time_point now, clock::time_point deadline,
-                     routing::exchange::route how, std::uint32_t only,
-                     std::vector<engine::server::event>& events) {
-  const bool by_key = how == routing::exchange::route::by_key || s.map.own == 1;
-  if (by_key && c.size() == 1 &&
-      engine::run_lone(c, s.map, s.servers, timeout, now, deadline, events)) {
-    return;
-  }
+void core::run_exchange(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                        clock::time_point now, clock::time_point deadline,
+                        routing::exchange::route how, std::uint32_t only,
+                        std::vector<engine::server::event>& events) {
   std::chrono::sys_seconds today{};
   if (!settings.gutter.empty()) {
     today = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

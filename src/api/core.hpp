@@ -72,9 +72,10 @@ struct core final : private engine::fork_guarded {
   void run_step(const snapshot& s, call& c, std::chrono::milliseconds timeout,
                 clock::time_point now, clock::time_point deadline, routing::exchange::route how,
                 std::uint32_t only);
-  void carry_out(const snapshot& s, call& c, std::chrono::milliseconds timeout,
-                 clock::time_point now, clock::time_point deadline, routing::exchange::route how,
-                 std::uint32_t only, std::vector<engine::server::event>& events);
+  // What is no lone request.
+  void run_exchange(const snapshot& s, call& c, std::chrono::milliseconds timeout,
+                    clock::time_point now, clock::time_point deadline, routing::exchange::route how,
+                    std::uint32_t only, std::vector<engine::server::event>& events);
   void before_fork() noexcept override {
     counting_.lock();
     current_.guard().lock();

@@ -168,6 +168,7 @@ dial::progress dial::finish_handshake(clock::time_point now) {
   connection& wire = link_->wire;
   link_->guessed = negotiation_.guessed();
   link_->opened = now;
+  link_->trusted = wire.trusted_idle();
   server_.spoke(wire.speaks());
   if (!server_.needs_flush()) return progress::done;
   protocol::request r;

@@ -87,7 +87,7 @@ link::asked link::ask(protocol::request& r, wait_policy how) {
 
 bool link::is_sound(clock::time_point now) noexcept {
   if (wire.failed() || !io.is_open()) return false;
-  if (now - last_used < wire.trusted_idle()) return true;
+  if (now - last_used < trusted) return true;
   switch (io.look()) {
     case transport::stream::idle_state::quiet:
       return true;

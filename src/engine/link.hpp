@@ -25,6 +25,7 @@ struct link {
   connection wire;
   clock::time_point opened{};
   clock::time_point last_used{};
+  std::chrono::microseconds trusted{};  // wire.trusted_idle(), once it has shaken hands
   // The last read that waited was interrupted by a signal, or its time-out passed.
   bool waited_in_vain = false;
   bool guessed = false;  // taken for classic, because the server closes when asked
